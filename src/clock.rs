@@ -1,0 +1,77 @@
+//! The only reader of time. Everything else is handed a [`Clock`], so that no test sleeps or depends on the day.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::record::Micros;
+
+/// Reads wall time and monotonic time; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Manual { wall: Arc<AtomicI64>, origin: Instant, elapsed: Arc<AtomicI64> },
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Clock {
+        Clock(Source::System)
+    }
+
+    /// A clock that stands at `wall` (microseconds since the Unix epoch) until it is moved.
+    #[must_use]
+    pub fn manual(wall: Micros) -> Clock {
+        Clock(Source::Manual {
+            wall: Arc::new(AtomicI64::new(wall)),
+            origin: system_instant(),
+            elapsed: Arc::default(),
+        })
+    }
+
+    /// Wall time in microseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        match &self.0 {
+            Source::System => system_micros(),
+            Source::Manual { wall, .. } => wall.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Monotonic time, for intervals.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        match &self.0 {
+            Source::System => system_instant(),
+            Source::Manual { origin, elapsed, .. } => {
+                *origin + Duration::from_micros(u64::try_from(elapsed.load(Ordering::SeqCst)).unwrap_or(0))
+            }
+        }
+    }
+
+    /// Moves a manual clock forward on both scales. The system clock does not move.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual { wall, elapsed, .. } = &self.0 {
+            let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+            wall.fetch_add(micros, Ordering::SeqCst);
+            elapsed.fetch_add(micros, Ordering::SeqCst);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+fn system_micros() -> Micros {
+    match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
+fn system_instant() -> Instant {
+    Instant::now()
+}

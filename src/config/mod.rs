@@ -1,0 +1,1 @@
+//! YAML becomes a checked configuration; every problem at once.

@@ -1,0 +1,1 @@
+//! The whole product on a made-up gateway and chat service.

@@ -1,0 +1,1 @@
+//! A metrics page in the form that the scraper asked for.

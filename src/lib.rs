@@ -1,0 +1,13 @@
+//! tokentail: a gateway's log becomes exact, priced, durable metrics.
+
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod exposition;
+pub mod format;
+pub mod ledger;
+pub mod meter;
+pub mod pricing;
+pub mod record;
+pub mod tail;
+pub mod web;

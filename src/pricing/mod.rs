@@ -1,0 +1,5 @@
+//! Tokens become money: price rows, matching, arithmetic.
+
+mod config;
+
+pub use config::{Budget, BudgetPeriod, BudgetUnit, Config, CostMode, ExchangeRate};

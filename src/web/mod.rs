@@ -1,0 +1,5 @@
+//! HTTP: the routes, who may use them, and the landing page.
+
+mod config;
+
+pub use config::{Config, Role};
