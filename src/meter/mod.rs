@@ -1,5 +1,18 @@
 //! The one catalogue of metrics and the bounded store of their series.
+//!
+//! [`catalogue`] names every metric. [`Meter`] folds committed rows into series that never exceed the configured bound
+//! and is itself restored from the ledger at start. [`page`] writes them out with what only the moment knows
+//! ([`Gauges`]). Nothing here does IO.
 
+pub mod catalogue;
 mod config;
+pub mod histogram;
+mod page;
+mod series;
+mod source;
 
+pub use catalogue::{CATALOGUE, Id, Kind, Metric};
 pub use config::Config;
+pub use page::{BudgetState, Gauges, SourceGauges, encode};
+pub use series::{Dirty, Meter};
+pub use source::SourceCounts;

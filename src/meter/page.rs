@@ -1,0 +1,482 @@
+//! Series and gauges become one OpenMetrics page, by prometheus-client's encoder.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabel, EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet, text,
+};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::catalogue::{Id, Metric};
+use super::histogram::{Bounds, Histogram};
+use super::series::{Entry, Meter, RequestSeries};
+use super::source::SourceCounts;
+use crate::record::{Currency, Micros, money};
+
+/// How long an exemplar is worth a look.
+const EXEMPLAR_AGE_MICROS: i64 = 5 * 60 * 1_000_000;
+
+/// What only the moment knows of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceGauges {
+    /// Committed totals.
+    pub counts: SourceCounts,
+    /// Bytes not read yet.
+    pub lag_bytes: u64,
+    /// More than 60 s behind.
+    pub catching_up: bool,
+}
+
+/// A budget with what is used of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetState {
+    /// Its name.
+    pub name: String,
+    /// `requests`, `tokens` or a currency.
+    pub unit: String,
+    /// `day` or `month`.
+    pub period: &'static str,
+    /// Limit in 10^-9 units.
+    pub limit_nanos: i128,
+    /// Used in 10^-9 units.
+    pub used_nanos: i128,
+}
+
+/// Everything on the page that is no fold over rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gauges {
+    /// Wall time.
+    pub now: Micros,
+    /// By name of the source.
+    pub sources: BTreeMap<String, SourceGauges>,
+    /// Rates in force: from, to, 10^-9.
+    pub rates: Vec<(Currency, Currency, i128)>,
+    /// Budgets.
+    pub budgets: Vec<BudgetState>,
+    /// Gateway, currency, cost of the month so far and its forecast, in nano-units.
+    pub month_cost: Vec<(String, Currency, i128, Option<i128>)>,
+    /// Rows ever written.
+    pub ledger_rows: u64,
+    /// Bytes on disk.
+    pub ledger_size: u64,
+    /// Time of the last commit; `None` before the first.
+    pub last_commit: Option<Micros>,
+    /// Jobs of the ledger and when they last succeeded.
+    pub jobs: BTreeMap<&'static str, Micros>,
+    /// Date of the built-in price table.
+    pub price_table: Micros,
+    /// Whether the last reload was accepted.
+    pub reload_successful: bool,
+    /// Time of the last accepted configuration.
+    pub reload_time: Micros,
+    /// User and system time of this process in microseconds.
+    pub process_cpu_micros: u64,
+    /// Open file descriptors.
+    pub process_open_fds: u64,
+    /// Most file descriptors.
+    pub process_max_fds: u64,
+    /// Virtual memory in bytes.
+    pub process_virtual: u64,
+    /// Resident memory in bytes.
+    pub process_resident: u64,
+    /// Start of the process.
+    pub process_start: Micros,
+}
+
+/// Writes the page in OpenMetrics 1.0 text. `now` is what new series are held against.
+///
+/// The meter is locked while the page is written.
+///
+/// # Errors
+/// Never in practice: writing to a `String` does not fail.
+pub fn encode(meter: &Arc<Mutex<Meter>>, gauges: Gauges, now: Instant) -> Result<String, fmt::Error> {
+    let exemplars = Arc::new(Mutex::new(VecDeque::new()));
+    let capacity = meter.lock().lines() * 160 + 16_384;
+    let mut registry = Registry::default();
+    let page = Page { meter: Arc::clone(meter), gauges, now, exemplars: Arc::clone(&exemplars) };
+    registry.register_collector(Box::new(page));
+    let mut writer = Writer { text: String::with_capacity(capacity), exemplars, line: 0 };
+    text::encode(&mut writer, &registry)?;
+    Ok(writer.text)
+}
+
+/// Exemplars waiting for their line: the number of lines still to pass, and the text to add.
+type Pending = Arc<Mutex<VecDeque<(usize, String)>>>;
+
+/// Adds exemplars at the end of their bucket's line.
+///
+/// The encoder takes exemplars only of its own histogram type, which cannot be restored from counts; so they are put
+/// in where its line ends, which it always writes by itself.
+struct Writer {
+    text: String,
+    exemplars: Pending,
+    line: usize,
+}
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if part == "\n" {
+            let mut exemplars = self.exemplars.lock();
+            match exemplars.front() {
+                None => self.line = 0,
+                Some((line, text)) if *line == self.line => {
+                    self.text.push_str(text);
+                    exemplars.pop_front();
+                    self.line += 1;
+                }
+                Some(_) => self.line += 1,
+            }
+            if exemplars.is_empty() {
+                self.line = 0;
+            }
+        }
+        self.text.push_str(part);
+        Ok(())
+    }
+}
+
+/// Label names and values of one sample; empty values are left out, as Prometheus takes them for absent.
+#[derive(Debug)]
+struct Labels<'a, const N: usize>(&'a [&'static str], [&'a str; N]);
+
+impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
+    fn encode(&self, encoder: &mut LabelSetEncoder) -> Result<(), fmt::Error> {
+        for (name, value) in self.0.iter().zip(self.1).filter(|(_, value)| !value.is_empty()) {
+            (*name, value).encode(encoder.encode_label())?;
+        }
+        Ok(())
+    }
+}
+
+struct Page {
+    meter: Arc<Mutex<Meter>>,
+    gauges: Gauges,
+    now: Instant,
+    exemplars: Pending,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Page")
+    }
+}
+
+impl Collector for Page {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let meter = self.meter.lock();
+        for id in Id::ALL {
+            let metric = id.metric();
+            let (name, unit) = split_unit(metric);
+            let family = encoder.encode_descriptor(name, metric.help, unit.as_ref(), metric.kind.metric_type())?;
+            Samples { metric, family, page: self, meter: &meter }.encode(*id)?;
+        }
+        Ok(())
+    }
+}
+
+/// The family's name without its unit, and the unit: the encoder puts them together again.
+fn split_unit(metric: &Metric) -> (&'static str, Option<Unit>) {
+    let unit = match metric.unit {
+        "seconds" => Unit::Seconds,
+        "bytes" => Unit::Bytes,
+        _ => return (metric.family(), None),
+    };
+    match metric.family().strip_suffix(metric.unit).and_then(|name| name.strip_suffix('_')) {
+        Some(name) => (name, Some(unit)),
+        None => (metric.family(), None),
+    }
+}
+
+/// The samples of one metric.
+struct Samples<'a> {
+    metric: &'static Metric,
+    family: MetricEncoder<'a>,
+    page: &'a Page,
+    meter: &'a Meter,
+}
+
+impl Samples<'_> {
+    fn encode(mut self, id: Id) -> fmt::Result {
+        let gauges = &self.page.gauges;
+        match id {
+            Id::Requests => self.codes(),
+            Id::RequestErrors => self.errors(),
+            Id::InputTokens => self.per_request(|series| series.input),
+            Id::OutputTokens => self.per_request(|series| series.output),
+            Id::CacheReadTokens => self.per_request(|series| series.cache_read),
+            Id::CacheWriteTokens => self.per_request(|series| series.cache_write),
+            Id::ReasoningTokens => self.per_request(|series| series.reasoning),
+            Id::Cost => self.cost(),
+            Id::RequestDuration => self.histograms(&self.meter.duration_bounds, |series| &series.duration),
+            Id::TimeToFirstToken => self.histograms(&self.meter.first_token_bounds, |series| &series.first_token),
+            Id::TimePerOutputToken => self.histograms(&self.meter.per_token_bounds, |series| &series.per_token),
+            Id::UsageMissing => self.usage_missing(),
+            Id::CacheSavings => self.savings(),
+            Id::UnpricedRequests => self.unpriced(|series| series.unpriced_requests),
+            Id::UnpricedTokens => self.unpriced(|series| series.unpriced_tokens),
+            Id::ToolCalls => self.plain(&self.meter.tools.entries),
+            Id::Anomalies => self.plain(&self.meter.anomalies.entries),
+            Id::ExchangeRate => gauges
+                .rates
+                .iter()
+                .try_for_each(|(from, to, nanos)| self.gauge([from.as_str(), to.as_str()], units(*nanos))),
+            Id::BudgetLimit => gauges.budgets.iter().try_for_each(|budget| {
+                self.gauge([&budget.name, &budget.unit, budget.period], units(budget.limit_nanos))
+            }),
+            Id::BudgetUsed => gauges.budgets.iter().try_for_each(|budget| {
+                self.gauge([&budget.name, &budget.unit, budget.period], units(budget.used_nanos))
+            }),
+            Id::MonthCost => gauges
+                .month_cost
+                .iter()
+                .try_for_each(|(gateway, currency, nanos, _)| self.gauge([gateway, currency.as_str()], units(*nanos))),
+            Id::MonthCostForecast => gauges.month_cost.iter().try_for_each(|(gateway, currency, _, forecast)| {
+                forecast.map_or(Ok(()), |nanos| self.gauge([gateway, currency.as_str()], units(nanos)))
+            }),
+            Id::LogLines => self.per_source(|source| source.counts.lines),
+            Id::LogBytes => self.per_source(|source| source.counts.bytes),
+            Id::LogLostBytes => self.per_source(|source| source.counts.lost_bytes),
+            Id::Duplicates => self.per_source(|source| source.counts.duplicates),
+            Id::LogSkipped => gauges.sources.iter().try_for_each(|(name, source)| {
+                crate::record::Skip::ALL
+                    .iter()
+                    .zip(source.counts.skipped)
+                    .try_for_each(|(reason, count)| self.counter([name, reason.label()], count))
+            }),
+            Id::LogRejected => gauges.sources.iter().try_for_each(|(name, source)| {
+                crate::record::Reject::ALL
+                    .iter()
+                    .zip(source.counts.rejected)
+                    .try_for_each(|(reason, count)| self.counter([name, reason.label()], count))
+            }),
+            Id::LogRotations => gauges.sources.iter().try_for_each(|(name, source)| {
+                source.counts.rotations.iter().try_for_each(|(kind, count)| self.counter([name, kind], *count))
+            }),
+            Id::LogLag => self.source_gauge(|source| Some(float(source.lag_bytes))),
+            Id::CatchingUp => self.source_gauge(|source| Some(f64::from(u8::from(source.catching_up)))),
+            Id::LastRecord => {
+                self.source_gauge(|source| (source.counts.last_record != 0).then(|| seconds(source.counts.last_record)))
+            }
+            Id::CommitDuration => {
+                let (bounds, commits) = (&self.meter.commit_bounds, &self.meter.own.commits);
+                self.family.encode_histogram::<NoLabelSet>(
+                    commits.sum_seconds(),
+                    commits.count(),
+                    &commits.buckets(bounds),
+                    None,
+                )
+            }
+            Id::LedgerRows => self.counter([], gauges.ledger_rows),
+            Id::CommitFailures => self.counter([], self.meter.own.commit_failures),
+            Id::LedgerSize => self.gauge([], float(gauges.ledger_size)),
+            Id::LastCommit => gauges.last_commit.map_or(Ok(()), |at| self.gauge([], seconds(at))),
+            Id::JobSuccess => gauges.jobs.iter().try_for_each(|(task, at)| self.gauge([task], seconds(*at))),
+            Id::ClockSteps => self.counter([], self.meter.own.clock_steps),
+            Id::SeriesFolded => {
+                let folded = &self.meter.own.folded;
+                folded.iter().try_for_each(|(metric, count)| self.counter([metric], *count))
+            }
+            Id::PriceTable => self.gauge([], seconds(gauges.price_table)),
+            Id::ReloadSuccessful => self.gauge([], f64::from(u8::from(gauges.reload_successful))),
+            Id::ReloadTime => self.gauge([], seconds(gauges.reload_time)),
+            Id::BuildInfo => self.build_info(),
+            Id::ProcessCpu => {
+                #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
+                let cpu = gauges.process_cpu_micros as f64 / 1e6;
+                self.family.encode_counter::<NoLabelSet, f64, f64>(&cpu, None)
+            }
+            Id::ProcessOpenFds => self.gauge([], float(gauges.process_open_fds)),
+            Id::ProcessMaxFds => self.gauge([], float(gauges.process_max_fds)),
+            Id::ProcessVirtual => self.gauge([], float(gauges.process_virtual)),
+            Id::ProcessResident => self.gauge([], float(gauges.process_resident)),
+            Id::ProcessStart => self.gauge([], seconds(gauges.process_start)),
+        }
+    }
+
+    fn counter<const N: usize>(&mut self, values: [&str; N], count: u64) -> fmt::Result {
+        let labels = Labels(self.metric.labels, values);
+        self.family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
+    }
+
+    fn amount<const N: usize>(&mut self, values: [&str; N], nanos: i128) -> fmt::Result {
+        let labels = Labels(self.metric.labels, values);
+        self.family.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, f64>(&units(nanos), None)
+    }
+
+    fn gauge<const N: usize>(&mut self, values: [&str; N], value: f64) -> fmt::Result {
+        let labels = Labels(self.metric.labels, values);
+        self.family.encode_family(&labels)?.encode_gauge(&value)
+    }
+
+    /// Whether a series is young enough to stand at 0 for now.
+    fn held<L, V>(&self, entry: &Entry<L, V>) -> bool {
+        let hold = self.meter.config().new_series_hold;
+        entry.born.is_some_and(|born| self.page.now.saturating_duration_since(born) < hold)
+    }
+
+    fn codes(&mut self) -> fmt::Result {
+        let mut digits = String::new();
+        for entry in &self.meter.requests.entries {
+            let held = self.held(entry);
+            let [gateway, route, provider, model, consumer] = &entry.labels;
+            for (code, count) in &entry.value.codes {
+                digits.clear();
+                if *code != 0 {
+                    write!(digits, "{code}")?;
+                }
+                let count = if held { 0 } else { *count };
+                self.counter([gateway, route, provider, model, consumer, &digits], count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn errors(&mut self) -> fmt::Result {
+        for entry in &self.meter.requests.entries {
+            let held = self.held(entry);
+            let [gateway, route, provider, model, consumer] = &entry.labels;
+            for (reason, count) in &entry.value.errors {
+                let count = if held { 0 } else { *count };
+                self.counter([gateway, route, provider, model, consumer, RequestSeries::reason(*reason)], count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn per_request(&mut self, value: impl Fn(&RequestSeries) -> u64) -> fmt::Result {
+        for entry in &self.meter.requests.entries {
+            let [gateway, route, provider, model, consumer] = &entry.labels;
+            let count = if self.held(entry) { 0 } else { value(&entry.value) };
+            self.counter([gateway, route, provider, model, consumer], count)?;
+        }
+        Ok(())
+    }
+
+    fn cost(&mut self) -> fmt::Result {
+        for entry in &self.meter.requests.entries {
+            let held = self.held(entry);
+            let [gateway, route, provider, model, consumer] = &entry.labels;
+            for (currency, nanos) in &entry.value.cost.0 {
+                let nanos = if held { 0 } else { *nanos };
+                self.amount([gateway, route, provider, model, consumer, currency.as_str()], nanos)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn savings(&mut self) -> fmt::Result {
+        for entry in &self.meter.prices.entries {
+            let held = self.held(entry);
+            let [gateway, provider, model] = &entry.labels;
+            for (currency, nanos) in &entry.value.savings.0 {
+                let nanos = if held { 0 } else { *nanos };
+                self.amount([gateway, provider, model, currency.as_str()], nanos)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unpriced(&mut self, value: impl Fn(&super::series::PriceSeries) -> u64) -> fmt::Result {
+        for entry in &self.meter.prices.entries {
+            let [gateway, provider, model] = &entry.labels;
+            let count = if self.held(entry) { 0 } else { value(&entry.value) };
+            self.counter([gateway, provider, model], count)?;
+        }
+        Ok(())
+    }
+
+    fn usage_missing(&mut self) -> fmt::Result {
+        for entry in &self.meter.models.entries {
+            let [gateway, route, provider, model] = &entry.labels;
+            let count = if self.held(entry) { 0 } else { entry.value.usage_missing };
+            self.counter([gateway, route, provider, model], count)?;
+        }
+        Ok(())
+    }
+
+    fn plain<const N: usize>(&mut self, entries: &[Entry<[String; N], u64>]) -> fmt::Result {
+        for entry in entries {
+            let count = if self.held(entry) { 0 } else { entry.value };
+            self.counter(entry.labels.each_ref().map(String::as_str), count)?;
+        }
+        Ok(())
+    }
+
+    fn per_source(&mut self, value: impl Fn(&SourceGauges) -> u64) -> fmt::Result {
+        let page = self.page;
+        page.gauges.sources.iter().try_for_each(|(name, source)| self.counter([name], value(source)))
+    }
+
+    fn source_gauge(&mut self, value: impl Fn(&SourceGauges) -> Option<f64>) -> fmt::Result {
+        let page = self.page;
+        page.gauges
+            .sources
+            .iter()
+            .try_for_each(|(name, source)| value(source).map_or(Ok(()), |value| self.gauge([name], value)))
+    }
+
+    fn histograms(
+        &mut self,
+        bounds: &Bounds,
+        value: impl Fn(&super::series::ModelSeries) -> &Histogram,
+    ) -> fmt::Result {
+        let since = self.page.gauges.now.saturating_sub(EXEMPLAR_AGE_MICROS);
+        for entry in &self.meter.models.entries {
+            let histogram = value(&entry.value);
+            if histogram.count() == 0 {
+                continue;
+            }
+            let [gateway, route, provider, model] = &entry.labels;
+            let labels = Labels(self.metric.labels, [gateway, route, provider, model]);
+            if self.held(entry) {
+                let empty: Vec<_> = histogram.buckets(bounds).into_iter().map(|(bound, _)| (bound, 0)).collect();
+                self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(0.0, 0, &empty, None)?;
+                continue;
+            }
+            // Two lines, sum and count, stand before the first bucket.
+            self.page.exemplars.lock().extend(histogram.exemplars(since).map(|(bucket, exemplar)| {
+                #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
+                let value = exemplar.nanos as f64 / 1e9;
+                let mut trace_id = String::with_capacity(32);
+                for byte in exemplar.trace_id {
+                    // Writing to a String cannot fail.
+                    let _ = write!(trace_id, "{byte:02x}");
+                }
+                (bucket + 2, format!(" # {{trace_id=\"{trace_id}\"}} {value:?} {}", seconds(exemplar.at)))
+            }));
+            self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                histogram.sum_seconds(),
+                histogram.count(),
+                &histogram.buckets(bounds),
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn build_info(&mut self) -> fmt::Result {
+        let labels = Labels(self.metric.labels, [env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_RUST_VERSION")]);
+        self.family.encode_info(&labels)
+    }
+}
+
+/// Currency units of an amount in nano-units, to the nearest representable number.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
+fn units(nanos: i128) -> f64 {
+    nanos as f64 / money::NANOS as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
+fn seconds(micros: Micros) -> f64 {
+    micros as f64 / 1e6
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
