@@ -1,5 +1,32 @@
 //! The truth on disk: rows in log order, positions, counts and folds in one SQLite database with one writer.
+//!
+//! [`Batch`] is what the reader collects; [`Ledger::prepare`] drops repetitions and turns text into dictionary ids;
+//! [`Ledger::commit`] writes rows, positions and counts in one transaction and then moves the folds. [`writer`] is the
+//! thread around it: it tries again while the disk is full and writes the folds now and then. [`retention`],
+//! [`reprice`] and [`inspect`] are the jobs. No other module names the database crate.
 
+mod batch;
 mod config;
+mod duplicates;
+mod fold;
+mod inspect;
+mod intern;
+mod measure;
+mod open;
+mod reprice;
+mod retention;
+mod row;
+mod tally;
+mod usage;
+pub mod writer;
 
+pub use batch::{Batch, Context, MAX_SESSION_NAME, hex};
 pub use config::Retention;
+pub use fold::ROLLUP_HOUR;
+pub use inspect::{Check, Finding, Info, Report};
+pub use intern::Privacy;
+pub use measure::{Measure, Measures};
+pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup};
+pub use reprice::{Repriced, Repricing};
+pub use tally::Tally;
+pub use usage::{Usage, UsageQuery};

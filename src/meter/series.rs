@@ -188,6 +188,13 @@ where
         }
     }
 
+    fn mark(&mut self, labels: &str) {
+        let at = serde_json::from_str(labels).ok().and_then(|labels| self.find(&labels));
+        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
+            entry.dirty = true;
+        }
+    }
+
     fn restore(&mut self, stored: &Dirty) -> Result<(), serde_json::Error> {
         let labels = serde_json::from_str(&stored.labels)?;
         let value = serde_json::from_str(&stored.value)?;
@@ -579,6 +586,20 @@ impl Meter {
     /// To be called when what [`Meter::take_dirty`] gave out is on disk: from now on it is shown.
     pub fn written(&mut self) {
         self.own = self.own_pending.clone();
+    }
+
+    /// To be called when writing failed: the series are given out again by the next [`Meter::take_dirty`].
+    pub fn not_written(&mut self, dirty: &[Dirty]) {
+        for series in dirty {
+            match series.family.as_str() {
+                "request" => self.requests.mark(&series.labels),
+                "model" => self.models.mark(&series.labels),
+                "price" => self.prices.mark(&series.labels),
+                "tool" => self.tools.mark(&series.labels),
+                "anomaly" => self.anomalies.mark(&series.labels),
+                _ => self.own_dirty = true,
+            }
+        }
     }
 
     /// Lines of the exposition that the series take.

@@ -1,0 +1,288 @@
+//! What the reader hands to the writer: records with their text in one buffer, counts and positions.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::meter::SourceCounts;
+use crate::record::{Attributes, Cost, Priced, Record, Row, Usage};
+
+/// Longest session name that is kept as it is, in bytes; a longer one is kept as its hash.
+pub const MAX_SESSION_NAME: usize = 256;
+/// Longest request id that is kept, in bytes; a longer one is kept as its hash.
+const MAX_REQUEST_ID: usize = 64;
+
+/// How a request id is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RequestId {
+    None,
+    Uuid([u8; 16]),
+    Text(Range<u32>),
+}
+
+/// One request of a batch: its row, whose dictionary ids are still to be found, and where its text lies.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) row: Row,
+    pub(super) attributes: Range<u32>,
+    pub(super) user: Range<u32>,
+    pub(super) session: Range<u32>,
+    pub(super) tools: Range<u32>,
+    pub(super) request_id: RequestId,
+    pub(super) source: usize,
+}
+
+/// Records, counts and positions that are committed together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(super) text: Vec<u8>,
+    pub(super) entries: Vec<Entry>,
+    /// Names of the sources and what the batch adds to their counts.
+    pub(super) sources: Vec<(String, SourceCounts)>,
+    /// Changed positions: file and JSON.
+    pub(super) positions: Vec<(u64, String)>,
+    /// Files that are no longer remembered.
+    pub(super) forgotten: Vec<u64>,
+}
+
+/// What a request's row needs besides its record.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Index of the source in the batch.
+    pub source: usize,
+    /// Provider after aliases.
+    pub provider: &'a str,
+    /// What pricing says.
+    pub priced: Priced,
+    /// The cost that counts, by the configured mode.
+    pub cost: Option<Cost>,
+    /// The ledger's id of the price row, 0 where none fits.
+    pub price_row: u32,
+    /// Names of the configured dimensions, in the order of `Record::dimensions`.
+    pub dimensions: &'a [String],
+    /// The line that the record was read from.
+    pub line: &'a [u8],
+}
+
+impl Batch {
+    /// An empty batch for these sources.
+    #[must_use]
+    pub fn new(sources: &[String]) -> Batch {
+        let sources = sources.iter().map(|name| (name.clone(), SourceCounts::default())).collect();
+        Batch { sources, ..Batch::default() }
+    }
+
+    /// The counts of a source, to be added to.
+    pub fn counts(&mut self, source: usize) -> Option<&mut SourceCounts> {
+        self.sources.get_mut(source).map(|(_, counts)| counts)
+    }
+
+    /// Adds the positions that go with the records so far.
+    pub fn set_positions(&mut self, positions: Vec<(u64, String)>, forgotten: Vec<u64>) {
+        self.positions = positions;
+        self.forgotten = forgotten;
+    }
+
+    /// Number of requests.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of text and rows that it takes in memory.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+            && self.positions.is_empty()
+            && self.forgotten.is_empty()
+            && self.sources.iter().all(|(_, counts)| counts.is_empty())
+    }
+
+    /// Adds a request.
+    pub fn push(&mut self, record: &Record<'_>, context: &Context<'_>) {
+        let gateway = self.sources.get(context.source).map_or("", |(name, _)| name.as_str());
+        let key = duplicate_key(gateway, record, context.line);
+        let attributes = {
+            let start = self.text.len();
+            Attributes::pack(
+                &mut self.text,
+                [gateway, &record.route, context.provider, &record.model, &record.consumer, &record.upstream],
+                record.mode,
+                record.service_tier,
+                context.dimensions.iter().map(String::as_str).zip(record.dimensions.iter().map(AsRef::as_ref)),
+            );
+            range(start, self.text.len())
+        };
+        let user = self.append(record.user.as_bytes());
+        let session = if record.session_id.len() > MAX_SESSION_NAME {
+            let digest = hex(&Sha256::digest(record.session_id.as_bytes()));
+            self.append(format!("sha256:{digest}").as_bytes())
+        } else {
+            self.append(record.session_id.as_bytes())
+        };
+        let tools = if record.tool_calls.is_empty() {
+            0..0
+        } else {
+            let names = serde_json::to_vec(&record.tool_calls).unwrap_or_default();
+            self.append(&names)
+        };
+        let request_id = self.request_id(&record.request_id);
+        let (counted, cache_ttl_known) = match record.usage {
+            Usage::Counted { cache_ttl_known, .. } => (true, cache_ttl_known),
+            Usage::None | Usage::Missing => (false, false),
+        };
+        self.entries.push(Entry {
+            row: Row {
+                start: record.start,
+                duration: record.duration,
+                first_token: record.first_token,
+                chat_round: record.chat_round.unwrap_or(0),
+                status: record.status.unwrap_or(0),
+                outcome: record.outcome,
+                usage_missing: record.usage.is_missing(),
+                counted,
+                tokens: record.usage.tokens(),
+                anomalies: record.anomalies,
+                assumed: context.priced.assumed,
+                unpriced: context.priced.unpriced,
+                cache_ttl_known,
+                cost: context.cost,
+                savings_nanos: context.priced.cache_savings_nanos,
+                logged_cost: record.logged_cost,
+                price_row: context.price_row,
+                key,
+                trace_id: record.trace_id,
+                ..Row::default()
+            },
+            attributes,
+            user,
+            session,
+            tools,
+            request_id,
+            source: context.source,
+        });
+        if let Some(counts) = self.counts(context.source) {
+            counts.last_record = counts.last_record.max(record.start);
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<u32> {
+        let start = self.text.len();
+        self.text.extend_from_slice(bytes);
+        range(start, self.text.len())
+    }
+
+    fn request_id(&mut self, id: &str) -> RequestId {
+        if id.is_empty() {
+            RequestId::None
+        } else if let Some(uuid) = parse_uuid(id) {
+            RequestId::Uuid(uuid)
+        } else if id.len() > MAX_REQUEST_ID {
+            let digest = hex(&Sha256::digest(id.as_bytes()));
+            RequestId::Text(self.append(format!("sha256:{digest}").as_bytes()))
+        } else {
+            RequestId::Text(self.append(id.as_bytes()))
+        }
+    }
+
+    /// The text of a range.
+    pub(super) fn bytes(&self, range: &Range<u32>) -> &[u8] {
+        self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+}
+
+fn range(start: usize, end: usize) -> Range<u32> {
+    let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    clamp(start)..clamp(end)
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first 128 bits of SHA-256 over gateway, request id, start, duration, bytes sent and chat id; without a request
+/// id over gateway and line.
+fn duplicate_key(gateway: &str, record: &Record<'_>, line: &[u8]) -> [u8; 16] {
+    let mut digest = Sha256::new();
+    digest.update(gateway.as_bytes());
+    digest.update([0]);
+    if record.request_id.is_empty() {
+        digest.update(line);
+        // A line of several records has one hash: what tells them apart goes in too.
+        digest.update(record.start.to_le_bytes());
+        digest.update(record.chat_id.as_bytes());
+    } else {
+        digest.update(record.request_id.as_bytes());
+        digest.update([0]);
+        digest.update(record.start.to_le_bytes());
+        digest.update(record.duration.unwrap_or(-1).to_le_bytes());
+        digest.update(record.bytes_sent.unwrap_or(u64::MAX).to_le_bytes());
+        digest.update(record.chat_id.as_bytes());
+    }
+    let mut key = [0; 16];
+    key.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
+    key
+}
+
+/// Reads the 36-character form in lower case; any other form is kept as text so that it can be shown as it was.
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    let mut uuid = [0; 16];
+    let mut digits = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 8 | 13 | 18 | 23) {
+            if *byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let value = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        let slot = uuid.get_mut(digits / 2)?;
+        *slot = (*slot << 4) | value;
+        digits += 1;
+    }
+    Some(uuid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_usual_form_of_a_uuid_is_packed() {
+        let uuid = parse_uuid("6513270e-269e-4d37-b2a7-4de452e6b438").unwrap();
+        assert_eq!(hex(&uuid), "6513270e269e4d37b2a74de452e6b438");
+        for other in ["6513270E-269e-4d37-b2a7-4de452e6b438", "6513270e269e4d37b2a74de452e6b438", "", "x"] {
+            assert_eq!(parse_uuid(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_key_tells_requests_apart_by_what_the_log_says() {
+        let record = Record { request_id: "a".into(), start: 5, duration: Some(7), ..Record::default() };
+        let key = duplicate_key("g", &record, b"line");
+        assert_eq!(key, duplicate_key("g", &record, b"another line"));
+        for other in [
+            Record { start: 6, ..record.clone() },
+            Record { duration: None, ..record.clone() },
+            Record { bytes_sent: Some(1), ..record.clone() },
+            Record { chat_id: "c".into(), ..record.clone() },
+        ] {
+            assert_ne!(key, duplicate_key("g", &other, b"line"));
+        }
+        let nameless = Record { request_id: "".into(), ..record };
+        assert_ne!(duplicate_key("g", &nameless, b"one"), duplicate_key("g", &nameless, b"two"));
+    }
+}

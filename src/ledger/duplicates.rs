@@ -1,0 +1,158 @@
+//! The keys of the last records, to tell a repeated one.
+//!
+//! A ring of 128-bit keys and an open-addressing table of positions in it: 24 bytes a key, where a hash set of keys
+//! would take 36 or more. Keys come from SHA-256, so their bits are as good as any further hash.
+
+/// How many records back a repetition is recognised.
+pub const WINDOW: usize = 1_000_000;
+
+/// A bounded set of keys that forgets the oldest first.
+#[derive(Debug)]
+pub struct Duplicates {
+    ring: Vec<[u8; 16]>,
+    /// Position in the ring plus 1; 0 is free.
+    table: Vec<u32>,
+    next: usize,
+    window: usize,
+}
+
+impl Duplicates {
+    /// An empty set that remembers `window` keys.
+    #[must_use]
+    pub fn new(window: usize) -> Duplicates {
+        let window = window.clamp(1, u32::MAX as usize - 1);
+        Duplicates { ring: Vec::new(), table: vec![0; 1024], next: 0, window }
+    }
+
+    /// Adds a key; returns whether it was there already.
+    pub fn insert(&mut self, key: [u8; 16]) -> bool {
+        if self.find(&key).is_some() {
+            return true;
+        }
+        if self.ring.len() < self.window {
+            if (self.ring.len() + 1) * 2 > self.table.len() {
+                self.grow();
+            }
+            self.ring.push(key);
+            self.link(self.ring.len() - 1);
+        } else {
+            self.unlink(self.next);
+            if let Some(slot) = self.ring.get_mut(self.next) {
+                *slot = key;
+            }
+            self.link(self.next);
+            self.next = (self.next + 1) % self.window;
+        }
+        false
+    }
+
+    /// Number of keys held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether no key is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    fn home(&self, key: &[u8; 16]) -> usize {
+        let [a, b, c, d, ..] = *key;
+        u32::from_le_bytes([a, b, c, d]) as usize & (self.table.len() - 1)
+    }
+
+    fn key_at(&self, slot: usize) -> Option<(usize, &[u8; 16])> {
+        let position = usize::try_from(*self.table.get(slot)?).ok()?.checked_sub(1)?;
+        Some((position, self.ring.get(position)?))
+    }
+
+    fn find(&self, key: &[u8; 16]) -> Option<usize> {
+        let mask = self.table.len() - 1;
+        let mut slot = self.home(key);
+        while let Some((_, known)) = self.key_at(slot) {
+            if known == key {
+                return Some(slot);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
+    }
+
+    fn link(&mut self, position: usize) {
+        let Some(key) = self.ring.get(position) else { return };
+        let mask = self.table.len() - 1;
+        let mut slot = self.home(key);
+        while self.table.get(slot).is_some_and(|entry| *entry != 0) {
+            slot = (slot + 1) & mask;
+        }
+        if let Some(entry) = self.table.get_mut(slot) {
+            *entry = u32::try_from(position + 1).unwrap_or(0);
+        }
+    }
+
+    /// Frees a key's slot and moves later keys of its run back, so that no search ends too early.
+    fn unlink(&mut self, position: usize) {
+        let Some(key) = self.ring.get(position).copied() else { return };
+        let Some(mut hole) = self.find(&key) else { return };
+        let mask = self.table.len() - 1;
+        let mut slot = hole;
+        loop {
+            slot = (slot + 1) & mask;
+            let Some((_, key)) = self.key_at(slot) else { break };
+            let home = self.home(key);
+            if (slot.wrapping_sub(home) & mask) >= (slot.wrapping_sub(hole) & mask) {
+                let entry = self.table.get(slot).copied().unwrap_or(0);
+                if let Some(free) = self.table.get_mut(hole) {
+                    *free = entry;
+                }
+                hole = slot;
+            }
+        }
+        if let Some(free) = self.table.get_mut(hole) {
+            *free = 0;
+        }
+    }
+
+    fn grow(&mut self) {
+        self.table = vec![0; self.table.len() * 2];
+        for position in 0..self.ring.len() {
+            self.link(position);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    fn key(n: u64) -> [u8; 16] {
+        // Few distinct homes, so that runs collide and wrap around.
+        let mut key = [0; 16];
+        key[..4].copy_from_slice(&u32::try_from(n % 7 + 1020).unwrap().to_le_bytes());
+        key[8..].copy_from_slice(&n.to_le_bytes());
+        key
+    }
+
+    #[test]
+    fn it_agrees_with_a_plain_list_whatever_comes() {
+        let mut set = Duplicates::new(300);
+        let mut model = VecDeque::new();
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let n = (state >> 33) % 450;
+            let known = model.contains(&n);
+            assert_eq!(set.insert(key(n)), known);
+            if !known {
+                model.push_back(n);
+                if model.len() > 300 {
+                    model.pop_front();
+                }
+            }
+        }
+        assert_eq!(set.len(), 300);
+    }
+}

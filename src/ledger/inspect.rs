@@ -1,0 +1,374 @@
+//! Looking at a ledger beside its writer: what is inside, whether it agrees with itself; and making it smaller.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::fold::stored_mark;
+use super::measure::{self, Measure, Measures};
+use super::open::{Error, Ledger, SCHEMA_VERSION, open_for_reading, read_sources};
+use super::retention::used_bytes;
+use crate::meter::SourceCounts;
+use crate::record::Micros;
+
+/// What is inside a ledger.
+#[derive(Clone, Debug, Serialize)]
+pub struct Info {
+    /// Path of the database.
+    pub path: String,
+    /// Version of its schema.
+    pub version: i64,
+    /// Bytes on disk, the write-ahead log included.
+    pub bytes: u64,
+    /// Bytes of the database that hold nothing and are used again.
+    pub free_bytes: u64,
+    /// Rows of requests.
+    pub requests: u64,
+    /// First start of a kept request, microseconds since the epoch.
+    pub first_start: Option<Micros>,
+    /// Last start of a kept request.
+    pub last_start: Option<Micros>,
+    /// Rows not folded yet.
+    pub unfolded: i64,
+    /// Entries of each other table.
+    pub tables: BTreeMap<String, u64>,
+    /// Totals per source.
+    pub sources: BTreeMap<String, SourceCounts>,
+}
+
+impl Info {
+    /// Reads a ledger's facts.
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read.
+    pub fn read(folder: &Path) -> Result<Info, Error> {
+        let (connection, path) = open_for_reading(folder)?;
+        connection.execute_batch("BEGIN")?;
+        let count = |table: &str| -> Result<u64, Error> {
+            Ok(connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?)
+        };
+        let mut tables = BTreeMap::new();
+        for table in
+            ["attributes", "names", "price_rows", "configurations", "rollups", "series", "files", "adjustments"]
+        {
+            tables.insert(table.to_owned(), count(table)?);
+        }
+        let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
+        let mark = stored_mark(&connection)?;
+        // Blocks know the span of folded rows; the few rows after them are looked at themselves.
+        let (first_start, last_start) = connection.query_row(
+            "SELECT min(first), max(last) FROM (
+                 SELECT min(first_start) AS first, max(last_start) AS last FROM blocks
+                 UNION ALL SELECT min(start), max(start) FROM requests WHERE id > ?1)",
+            [mark],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let page_size: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let free: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        Ok(Info {
+            version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
+            bytes: size_on_disk(&path),
+            free_bytes: free * page_size,
+            requests: count("requests")?,
+            first_start,
+            last_start,
+            unfolded: (last - mark).max(0),
+            tables,
+            sources: read_sources(&connection)?.into_iter().collect(),
+            path: path.display().to_string(),
+        })
+    }
+}
+
+/// Bytes of a database and its write-ahead log.
+pub(super) fn size_on_disk(path: &Path) -> u64 {
+    let size = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        std::fs::metadata(name).map_or(0, |metadata| metadata.len())
+    };
+    size("") + size("-wal")
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What was checked.
+    pub check: &'static str,
+    /// Whether it holds.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+/// All findings of a check.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Path of the database.
+    pub path: String,
+    /// What was checked, in order.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether everything holds.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.findings.iter().all(|finding| finding.ok)
+    }
+}
+
+/// Checks a ledger against itself.
+#[derive(Debug)]
+pub struct Check;
+
+impl Check {
+    /// Runs every check on one moment of the ledger, beside its writer.
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read at all.
+    pub fn run(folder: &Path) -> Result<Report, Error> {
+        let (connection, path) = open_for_reading(folder)?;
+        connection.execute_batch("BEGIN")?;
+        let findings = vec![
+            database(&connection)?,
+            references(&connection)?,
+            blocks(&connection)?,
+            rollups(&connection)?,
+            counters(&connection)?,
+            sources(&connection)?,
+        ];
+        Ok(Report { path: path.display().to_string(), findings })
+    }
+}
+
+fn finding(check: &'static str, problems: &[String], fine: String) -> Finding {
+    let ok = problems.is_empty();
+    Finding { check, ok, detail: if ok { fine } else { problems.join("; ") } }
+}
+
+fn database(connection: &Connection) -> Result<Finding, Error> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+    let lines: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let problems: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+    Ok(finding("database pages and indexes", &problems, format!("sound, schema version {SCHEMA_VERSION}")))
+}
+
+fn references(connection: &Connection) -> Result<Finding, Error> {
+    let mut problems = Vec::new();
+    for (column, table) in [
+        ("attributes", "attributes"),
+        ("user", "names"),
+        ("session", "names"),
+        ("tools", "names"),
+        ("price_row", "price_rows"),
+    ] {
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT DISTINCT {column} AS id FROM requests WHERE {column} != 0)
+             WHERE id NOT IN (SELECT id FROM {table})"
+        );
+        let missing: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+        if missing > 0 {
+            problems.push(format!("{missing} ids of {column} have no entry"));
+        }
+    }
+    Ok(finding("dictionary ids of requests", &problems, "all have their entries".to_owned()))
+}
+
+fn blocks(connection: &Connection) -> Result<Finding, Error> {
+    let mark = stored_mark(connection)?;
+    let rows: i64 = connection.query_row("SELECT count(*) FROM requests WHERE id <= ?1", [mark], |row| row.get(0))?;
+    let counted: i64 = connection.query_row("SELECT coalesce(sum(rows), 0) FROM blocks", [], |row| row.get(0))?;
+    let problems =
+        if rows == counted { Vec::new() } else { vec![format!("blocks hold {counted} rows, the ledger {rows}")] };
+    Ok(finding("blocks", &problems, format!("{rows} rows folded through row {mark}")))
+}
+
+type Group = (String, String, String, i64);
+
+fn sums(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<BTreeMap<Group, Measures>, Error> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut sums: BTreeMap<Group, Measures> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let group = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let measures = Measures::try_from_fn(|index| row.get::<_, i64>(index + 4))?;
+        sums.entry(group).or_default().add(&measures);
+    }
+    sums.retain(|_, measures| !measures.is_zero());
+    Ok(sums)
+}
+
+/// Sums of the folded rows by gateway, provider, model and currency.
+fn row_sums(connection: &Connection) -> Result<BTreeMap<Group, Measures>, Error> {
+    let mark = stored_mark(connection)?;
+    let mut by_attributes: BTreeMap<(u32, i64), Measures> = BTreeMap::new();
+    let mut sums: BTreeMap<Group, Measures> = BTreeMap::new();
+    let currencies = super::row::currencies(connection)?;
+    let mut from = connection.query_row("SELECT coalesce(min(id), 1) - 1 FROM requests", [], |row| row.get(0))?;
+    while from < mark {
+        let until = mark.min(from + 8_192);
+        for row in super::row::read_range(connection, from, until)? {
+            let currency = row.cost.and_then(|cost| currencies.iter().find(|(_, known)| *known == cost.currency));
+            let currency = currency.map_or(0, |(id, _)| i64::from(*id));
+            by_attributes.entry((row.attributes, currency)).or_default().add(&Measures::of(&row));
+        }
+        from = until;
+    }
+    for ((attributes, currency), measures) in by_attributes {
+        let attributes = super::intern::read_attributes(connection, attributes)?;
+        let group = (attributes.gateway, attributes.provider, attributes.model, currency);
+        sums.entry(group).or_default().add(&measures);
+    }
+    Ok(sums)
+}
+
+fn adjustment_sums(connection: &Connection, kind: &str) -> Result<BTreeMap<Group, Measures>, Error> {
+    let sql = format!(
+        "SELECT gateway, provider, model, currency, {} FROM adjustments WHERE kind = ?1 GROUP BY 1, 2, 3, 4",
+        measure::columns(|column| format!("sum({column})"))
+    );
+    sums(connection, &sql, [kind])
+}
+
+fn rollups(connection: &Connection) -> Result<Finding, Error> {
+    let sql = format!(
+        "SELECT a.gateway, a.provider, a.model, r.currency, {} FROM rollups r JOIN attributes a ON a.id = r.attributes
+         GROUP BY 1, 2, 3, 4",
+        measure::columns(|column| format!("sum(r.{column})"))
+    );
+    let rollups = sums(connection, &sql, [])?;
+    let mut expected = row_sums(connection)?;
+    for (group, measures) in adjustment_sums(connection, "retention")? {
+        expected.entry(group).or_default().add(&measures);
+    }
+    expected.retain(|_, measures| !measures.is_zero());
+    let mut problems = Vec::new();
+    for group in rollups.keys().chain(expected.keys()).collect::<std::collections::BTreeSet<_>>() {
+        let (have, want) =
+            (rollups.get(group).copied().unwrap_or_default(), expected.get(group).copied().unwrap_or_default());
+        if have != want {
+            let (gateway, provider, model, _) = group;
+            problems.push(format!(
+                "{gateway}/{provider}/{model}: rollups say {} requests and cost {}, rows and retention {} and {}",
+                have.get(Measure::Requests),
+                have.get(Measure::Cost),
+                want.get(Measure::Requests),
+                want.get(Measure::Cost)
+            ));
+        }
+    }
+    Ok(finding("rollups = rows + retention", &problems, format!("{} groups agree in every measure", expected.len())))
+}
+
+/// Counters by gateway: requests, input and output tokens, and cost over all currencies.
+fn counters(connection: &Connection) -> Result<Finding, Error> {
+    let mut counters: BTreeMap<String, [i128; 4]> = BTreeMap::new();
+    let mut statement = connection.prepare("SELECT labels, value FROM series WHERE family = 'request'")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let stored = |error: serde_json::Error| Error::Stored(format!("a metric series: {error}"));
+        let labels: Vec<String> = serde_json::from_str(&row.get::<_, String>(0)?).map_err(stored)?;
+        let value: serde_json::Value = serde_json::from_str(&row.get::<_, String>(1)?).map_err(stored)?;
+        let number = |key: &str| i128::from(value.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0));
+        let object =
+            |key: &str| value.get(key).and_then(serde_json::Value::as_object).into_iter().flat_map(|map| map.values());
+        let requests = object("codes").filter_map(serde_json::Value::as_u64).map(i128::from).sum::<i128>();
+        let cost = object("cost").filter_map(|nanos| nanos.as_str()?.parse::<i128>().ok()).sum::<i128>();
+        let sums = counters.entry(labels.first().cloned().unwrap_or_default()).or_default();
+        let added = [requests, number("input"), number("output"), cost];
+        sums.iter_mut().zip(added).for_each(|(sum, value)| *sum += value);
+    }
+    let mut expected: BTreeMap<String, [i128; 4]> = BTreeMap::new();
+    let reported =
+        [row_sums(connection)?, adjustment_sums(connection, "retention")?, adjustment_sums(connection, "reprice")?];
+    for ((gateway, ..), measures) in reported.into_iter().flatten() {
+        let get = |measure: Measure| i128::from(measures.get(measure));
+        let input = [Measure::UncachedInput, Measure::CacheRead, Measure::CacheWrite5m, Measure::CacheWrite1h];
+        let output = [Measure::VisibleOutput, Measure::Reasoning];
+        let added = [
+            get(Measure::Requests),
+            input.into_iter().map(get).sum(),
+            output.into_iter().map(get).sum(),
+            get(Measure::Cost),
+        ];
+        let sums = expected.entry(gateway).or_default();
+        sums.iter_mut().zip(added).for_each(|(sum, value)| *sum += value);
+    }
+    let mut problems = Vec::new();
+    for gateway in counters.keys().chain(expected.keys()).collect::<std::collections::BTreeSet<_>>() {
+        let (have, want) = (counters.get(gateway), expected.get(gateway));
+        if have.copied().unwrap_or_default() != want.copied().unwrap_or_default() {
+            problems.push(format!(
+                "{gateway}: [requests, input, output, cost] counters {have:?}, rows and adjustments {want:?}"
+            ));
+        }
+    }
+    Ok(finding("counters = rows + adjustments", &problems, format!("{} gateways agree", expected.len())))
+}
+
+fn sources(connection: &Connection) -> Result<Finding, Error> {
+    let mut problems = Vec::new();
+    let mut requests = 0;
+    for (name, counts) in read_sources(connection)? {
+        let parts = counts.requests
+            + counts.skipped.iter().sum::<u64>()
+            + counts.rejected.iter().sum::<u64>()
+            + counts.duplicates;
+        if parts != counts.records {
+            problems.push(format!(
+                "{name}: {} records, but {parts} requests, skipped, rejected and duplicates",
+                counts.records
+            ));
+        }
+        requests += counts.requests;
+    }
+    let rows: u64 = connection.query_row("SELECT count(*) FROM requests", [], |row| row.get(0))?;
+    let removed: u64 = connection.query_row(
+        "SELECT coalesce(sum(requests), 0) FROM adjustments WHERE kind = 'retention'",
+        [],
+        |row| row.get(0),
+    )?;
+    if rows + removed != requests {
+        problems.push(format!("sources count {requests} requests, rows and retention {}", rows + removed));
+    }
+    Ok(finding("sources = rows + retention", &problems, format!("{requests} requests agree")))
+}
+
+impl Ledger {
+    /// Gives free space back to the disk and drops dictionary entries that no row names any more. Returns the bytes on
+    /// disk before and after.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; there must be free space for a copy.
+    pub fn compact(&mut self) -> Result<(u64, u64), Error> {
+        self.write_folds()?;
+        let path = self.path.clone().unwrap_or_default();
+        let before = size_on_disk(&path);
+        self.connection.execute_batch(
+            "BEGIN IMMEDIATE;
+             DELETE FROM names WHERE kind IN (1, 2, 3) AND id NOT IN (
+                 SELECT user FROM requests UNION SELECT session FROM requests UNION SELECT tools FROM requests);
+             COMMIT;
+             VACUUM;
+             PRAGMA wal_checkpoint(TRUNCATE);",
+        )?;
+        self.interner = super::intern::Interner::load(&self.connection, self.interner.privacy())?;
+        Ok((before, size_on_disk(&path)))
+    }
+
+    /// Bytes of the ledger on disk; in memory, what it uses there.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match &self.path {
+            Some(path) => size_on_disk(path),
+            None => used_bytes(&self.connection).unwrap_or(0),
+        }
+    }
+}

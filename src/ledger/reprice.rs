@@ -1,0 +1,147 @@
+//! Stored costs are computed anew: the only way in which they ever change.
+
+use std::collections::BTreeMap;
+
+use super::fold::{BLOCK_ROWS, add_rollup, add_rollup_sql, bucket};
+use super::measure::{Measure, Measures};
+use super::open::{Error, Ledger};
+use super::retention::Adjustment;
+use super::row;
+use crate::record::{Attributes, Cost, Currency, Micros, Priced, Row};
+
+/// What pricing says of a stored row now.
+#[derive(Clone, Copy, Debug)]
+pub struct Repricing {
+    /// What pricing says.
+    pub priced: Priced,
+    /// The cost that counts, by the configured mode.
+    pub cost: Option<Cost>,
+    /// The ledger's id of the price row, 0 where none fits.
+    pub price_row: u32,
+}
+
+/// What a repricing did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repriced {
+    /// Rows looked at.
+    pub rows: u64,
+    /// Rows that changed.
+    pub changed: u64,
+    /// Cost before and after, per currency, of the rows that changed, in nano-units.
+    pub cost: BTreeMap<Currency, (i128, i128)>,
+    /// Unpriced rows before and after.
+    pub unpriced: (u64, u64),
+}
+
+impl Ledger {
+    /// Prices every row that starts at `since` or later anew, one block a transaction, and writes adjustments so that
+    /// counters stay what they were. With `dry_run` nothing is written.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written: blocks done so far are done, and the same call goes on with the rest.
+    pub fn reprice(
+        &mut self,
+        since: Micros,
+        dry_run: bool,
+        price: impl Fn(&Row, &Attributes) -> Repricing,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Repriced, Error> {
+        self.write_folds()?;
+        let mut statement =
+            self.connection.prepare("SELECT block FROM blocks WHERE last_start >= ?1 ORDER BY block")?;
+        let blocks: Vec<i64> = statement.query_map([since], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        drop(statement);
+        let total = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
+        let mut report = Repriced::default();
+        for (done, block) in (1..).zip(blocks) {
+            self.reprice_block(block, since, dry_run, &price, &mut report)?;
+            progress(done, total);
+        }
+        Ok(report)
+    }
+
+    fn reprice_block(
+        &mut self,
+        block: i64,
+        since: Micros,
+        dry_run: bool,
+        price: &impl Fn(&Row, &Attributes) -> Repricing,
+        report: &mut Repriced,
+    ) -> Result<(), Error> {
+        let rows = row::read_range(&self.connection, block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1)?;
+        let mut changed = Vec::new();
+        let mut adjustment = Adjustment::default();
+        for before in rows.into_iter().filter(|row| row.start >= since) {
+            report.rows += 1;
+            let attributes = self.interner.attributes(&self.connection, before.attributes)?;
+            let new = price(&before, &attributes);
+            let after = Row {
+                cost: new.cost,
+                savings_nanos: new.priced.cache_savings_nanos,
+                price_row: new.price_row,
+                assumed: new.priced.assumed,
+                unpriced: new.priced.unpriced,
+                ..before
+            };
+            if after == before {
+                continue;
+            }
+            report.changed += 1;
+            report.unpriced.0 += u64::from(before.unpriced);
+            report.unpriced.1 += u64::from(after.unpriced);
+            if let Some(cost) = before.cost {
+                report.cost.entry(cost.currency).or_default().0 += i128::from(cost.nanos);
+            }
+            if let Some(cost) = after.cost {
+                report.cost.entry(cost.currency).or_default().1 += i128::from(cost.nanos);
+            }
+            // The counters keep what the row said before: rows + adjustment = counters.
+            adjustment.cell(&attributes, before.cost.map(|cost| cost.currency)).add(&Measures::of(&before));
+            adjustment.cell(&attributes, after.cost.map(|cost| cost.currency)).subtract(&Measures::of(&after));
+            changed.push((before, after));
+        }
+        if dry_run || changed.is_empty() {
+            return Ok(());
+        }
+        let mut cells: BTreeMap<(i64, u32, Option<Currency>), Measures> = BTreeMap::new();
+        for (before, after) in &changed {
+            let key = |row: &Row| {
+                (bucket(row.start, self.folds.rollup_seconds()), row.attributes, row.cost.map(|cost| cost.currency))
+            };
+            cells.entry(key(before)).or_default().subtract(&Measures::of(before));
+            cells.entry(key(after)).or_default().add(&Measures::of(after));
+        }
+        self.atomically(|ledger| ledger.write_repriced(&changed, &cells, &adjustment))?;
+        self.interner.written();
+        Ok(())
+    }
+
+    fn write_repriced(
+        &mut self,
+        changed: &[(Row, Row)],
+        cells: &BTreeMap<(i64, u32, Option<Currency>), Measures>,
+        adjustment: &Adjustment,
+    ) -> Result<(), Error> {
+        for (_, after) in changed {
+            let currency = self.interner.currency_id(&self.connection, after.cost.map(|cost| cost.currency))?;
+            row::update_price(&self.connection, after, currency)?;
+        }
+        for ((bucket, attributes, currency), measures) in cells {
+            let currency = self.interner.currency_id(&self.connection, *currency)?;
+            let mut statement = self.connection.prepare_cached(&add_rollup_sql())?;
+            add_rollup(&mut statement, (*bucket, *attributes, currency), measures)?;
+        }
+        if let (Some(((first, ..), _)), Some(((last, ..), _))) = (cells.first_key_value(), cells.last_key_value()) {
+            let sql = format!("DELETE FROM rollups WHERE bucket BETWEEN ?1 AND ?2 AND {}", empty_rollup());
+            self.connection.prepare_cached(&sql)?.execute((first, last))?;
+        }
+        self.write_adjustment("reprice", adjustment)?;
+        super::intern::write(&self.connection, &self.interner.pending)
+    }
+}
+
+/// A rollup cell that a repricing has emptied.
+fn empty_rollup() -> String {
+    let conditions: Vec<String> = Measure::ALL.iter().map(|measure| format!("{} = 0", measure.column())).collect();
+    conditions.join(" AND ")
+}

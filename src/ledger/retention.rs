@@ -1,0 +1,117 @@
+//! Rows leave the ledger in bounded steps, and what they counted stays as an adjustment.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::config::Retention;
+use super::fold::BLOCK_ROWS;
+use super::intern::CurrencyId;
+use super::measure::{self, Measure, Measures};
+use super::open::{Error, Ledger};
+use super::row;
+use crate::record::{Attributes, Currency};
+
+/// What an adjustment is grouped by.
+pub(super) type AdjustmentKey = (String, String, String, Option<Currency>);
+
+/// Amounts that leave the rows, by gateway, provider, model and currency.
+#[derive(Debug, Default)]
+pub(super) struct Adjustment(BTreeMap<AdjustmentKey, Measures>);
+
+impl Adjustment {
+    pub(super) fn cell(&mut self, attributes: &Attributes, currency: Option<Currency>) -> &mut Measures {
+        let key = (attributes.gateway.clone(), attributes.provider.clone(), attributes.model.clone(), currency);
+        self.0.entry(key).or_default()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&AdjustmentKey, &Measures)> {
+        self.0.iter().filter(|(_, measures)| !measures.is_zero())
+    }
+}
+
+impl Ledger {
+    /// Removes at most one block of rows that are older than they are kept, or that make the ledger too large. Returns
+    /// whether there is more to remove.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written; nothing was removed.
+    pub fn retain(&mut self, retention: &Retention) -> Result<bool, Error> {
+        let kept = i64::try_from(retention.requests.as_micros()).unwrap_or(i64::MAX);
+        let oldest = self.clock.now().saturating_sub(kept);
+        // The block that is still being filled is never removed.
+        let full = self.folds.mark / BLOCK_ROWS - 1;
+        let expired = self
+            .connection
+            .prepare_cached("SELECT block FROM blocks WHERE last_start < ?1 AND block <= ?2 ORDER BY block LIMIT 1")?
+            .query_map((oldest, full), |row| row.get(0))?
+            .next()
+            .transpose()?;
+        let too_large = match retention.max_size {
+            Some(bound) if expired.is_none() && used_bytes(&self.connection)? > bound => self
+                .connection
+                .prepare_cached("SELECT block FROM blocks WHERE block <= ?1 ORDER BY block LIMIT 1")?
+                .query_map([full], |row| row.get(0))?
+                .next()
+                .transpose()?,
+            _ => None,
+        };
+        let Some(block): Option<i64> = expired.or(too_large) else { return Ok(false) };
+        self.write_folds()?;
+        let (after, until) = (block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1);
+        let mut adjustment = Adjustment::default();
+        for row in row::read_range(&self.connection, after, until)? {
+            let attributes = self.interner.attributes(&self.connection, row.attributes)?;
+            adjustment.cell(&attributes, row.cost.map(|cost| cost.currency)).add(&Measures::of(&row));
+        }
+        self.atomically(|ledger| {
+            let connection = &ledger.connection;
+            connection.prepare_cached("DELETE FROM requests WHERE id > ?1 AND id <= ?2")?.execute((after, until))?;
+            connection.prepare_cached("DELETE FROM blocks WHERE block = ?1")?.execute([block])?;
+            ledger.write_adjustment("retention", &adjustment)
+        })?;
+        Ok(true)
+    }
+
+    /// Runs steps in one transaction, which is undone if any of them fails.
+    pub(super) fn atomically(&mut self, steps: impl FnOnce(&mut Ledger) -> Result<(), Error>) -> Result<(), Error> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let done = steps(self).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        // SQLite may have undone it already, as it does when the disk is full.
+        if done.is_err() && !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        done
+    }
+
+    /// Writes an adjustment within the transaction that is open.
+    pub(super) fn write_adjustment(&mut self, kind: &str, adjustment: &Adjustment) -> Result<(), Error> {
+        let now = self.clock.now();
+        for ((gateway, provider, model, currency), measures) in adjustment.iter() {
+            let currency: CurrencyId = self.interner.currency_id(&self.connection, *currency)?;
+            let mut statement = self.connection.prepare_cached(&format!(
+                "INSERT INTO adjustments (made, kind, gateway, provider, model, currency, {}) VALUES (?, ?, ?, ?, ?, ?{})",
+                measure::columns(str::to_owned),
+                ", ?".repeat(Measure::ALL.len())
+            ))?;
+            statement.raw_bind_parameter(1, now)?;
+            statement.raw_bind_parameter(2, kind)?;
+            statement.raw_bind_parameter(3, gateway)?;
+            statement.raw_bind_parameter(4, provider)?;
+            statement.raw_bind_parameter(5, model)?;
+            statement.raw_bind_parameter(6, currency)?;
+            for (index, value) in measures.values().enumerate() {
+                statement.raw_bind_parameter(index + 7, value)?;
+            }
+            statement.raw_execute()?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of the database that hold something.
+pub(super) fn used_bytes(connection: &Connection) -> Result<u64, Error> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+    let (pages, free, size) = (pragma("page_count")?, pragma("freelist_count")?, pragma("page_size")?);
+    Ok(pages.saturating_sub(free) * size)
+}

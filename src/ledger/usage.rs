@@ -1,0 +1,60 @@
+//! Sums over rollups for gauges: what a span of time has used.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::measure::{self, Measures};
+use super::open::{Error, open_for_reading};
+use crate::record::{Attributes, Currency};
+
+/// A reader of rollups beside the writer.
+#[derive(Debug)]
+pub struct UsageQuery {
+    connection: Connection,
+}
+
+/// What one attribute set used of one currency.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    /// Where it came from.
+    pub attributes: Attributes,
+    /// Currency of the cost; `None` for what has no cost.
+    pub currency: Option<Currency>,
+    /// The sums.
+    pub measures: Measures,
+}
+
+impl UsageQuery {
+    /// Opens a ledger's folder for reading.
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read.
+    pub fn open(folder: &Path) -> Result<UsageQuery, Error> {
+        Ok(UsageQuery { connection: open_for_reading(folder)?.0 })
+    }
+
+    /// Sums of the folded rows that start within `[from, until)`, seconds since the epoch, by attributes and currency.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn sum(&self, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
+        let currencies = super::row::currencies(&self.connection)?;
+        let sql = format!(
+            "SELECT attributes, currency, {} FROM rollups WHERE bucket >= ?1 AND bucket < ?2 GROUP BY attributes, currency",
+            measure::columns(|column| format!("sum({column})"))
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([from, until])?;
+        let mut usage = Vec::new();
+        while let Some(row) = rows.next()? {
+            let currency: u32 = row.get(1)?;
+            usage.push(Usage {
+                attributes: super::intern::read_attributes(&self.connection, row.get(0)?)?,
+                currency: currencies.iter().find(|(id, _)| *id == currency).map(|(_, currency)| *currency),
+                measures: Measures::try_from_fn(|index| row.get::<_, i64>(index + 2))?,
+            });
+        }
+        Ok(usage)
+    }
+}

@@ -1,0 +1,498 @@
+//! Batches become transactions, and the thread that does it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::batch::{Batch, Entry};
+use super::config::Retention;
+use super::intern::{self, NameKind};
+use super::open::{Error, Ledger};
+use super::row::{Binder, ROWS_PER_STATEMENT, insert_sql};
+use super::tally::Tally;
+use crate::clock::Clock;
+use crate::meter::SourceCounts;
+use crate::record::Micros;
+
+/// Batches that may wait: the reader is held back beyond.
+const QUEUE: usize = 1;
+/// How often folds are written at the latest.
+const FOLD_INTERVAL: Duration = Duration::from_secs(1);
+/// A failed commit is tried again after so many slices; between them a stop is noticed.
+const RETRY_SLICES: usize = 10;
+const RETRY_SLICE: Duration = Duration::from_millis(100);
+/// How often retention looks for rows to remove.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+/// Steps of retention in a row, each one block, before waiting batches go first.
+const RETENTION_STEPS: usize = 4;
+
+/// A batch whose repetitions are dropped and whose ids are found; it may be committed again after a failure.
+#[derive(Debug)]
+pub struct Prepared {
+    batch: Batch,
+    counts: Vec<(String, SourceCounts)>,
+    duplicates: u64,
+}
+
+impl Ledger {
+    /// Drops repetitions and finds dictionary ids. To be followed by [`Ledger::commit`], again and again until it
+    /// succeeds, before the next batch is prepared.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn prepare(&mut self, mut batch: Batch) -> Result<Prepared, Error> {
+        let mut entries = std::mem::take(&mut batch.entries);
+        let mut duplicates = 0;
+        let known = &mut self.duplicates;
+        let sources = &mut batch.sources;
+        entries.retain(|entry| {
+            let repeated = known.insert(entry.row.key);
+            if let Some((_, counts)) = sources.get_mut(entry.source) {
+                counts.records += 1;
+                if repeated {
+                    counts.duplicates += 1;
+                } else {
+                    counts.requests += 1;
+                }
+            }
+            duplicates += u64::from(repeated);
+            !repeated
+        });
+        for (index, entry) in (0_i64..).zip(&mut entries) {
+            entry.row.id = self.next_row + index;
+            entry.row.attributes = self.interner.attributes_id(&self.connection, batch.bytes(&entry.attributes))?;
+            entry.row.user = self.interner.name_id(&self.connection, NameKind::User, batch.bytes(&entry.user))?;
+            entry.row.session =
+                self.interner.name_id(&self.connection, NameKind::Session, batch.bytes(&entry.session))?;
+            entry.row.tools = self.interner.name_id(&self.connection, NameKind::Tools, batch.bytes(&entry.tools))?;
+            for cost in [entry.row.cost, entry.row.logged_cost].into_iter().flatten() {
+                self.interner.currency_id(&self.connection, Some(cost.currency))?;
+            }
+        }
+        batch.entries = entries;
+        let mut counts = Vec::new();
+        for (name, added) in batch.sources.iter().filter(|(_, counts)| !counts.is_empty()) {
+            counts.push((name.clone(), added.clone()));
+        }
+        Ok(Prepared { batch, counts, duplicates })
+    }
+
+    /// Writes rows, positions and counts in one transaction, then moves the folds and the meter. `now` is the time of
+    /// birth of new series.
+    ///
+    /// # Errors
+    /// Nothing was written; where [`Error::is_passing`] the same batch can be committed later.
+    pub fn commit(&mut self, prepared: &Prepared, now: Instant) -> Result<(), Error> {
+        self.write(prepared)?;
+        self.interner.written();
+        self.next_row += i64::try_from(prepared.batch.entries.len()).unwrap_or(0);
+        self.tally.duplicates += prepared.duplicates;
+        let meter = Arc::clone(&self.meter);
+        let mut meter = meter.lock();
+        for entry in &prepared.batch.entries {
+            let row = &entry.row;
+            let attributes = self.interner.attributes(&self.connection, row.attributes)?;
+            let tools = self.interner.tools(&self.connection, row.tools)?;
+            meter.observe(row, &attributes, &tools, Some(now));
+            self.folds.observe(row);
+            self.tally.observe(row);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        let batch = &prepared.batch;
+        let mut currencies = Vec::with_capacity(batch.entries.len());
+        for Entry { row, .. } in &batch.entries {
+            let id = |cost: Option<crate::record::Cost>| cost.map(|cost| cost.currency);
+            currencies.push([
+                self.interner.currency_id(&self.connection, id(row.cost))?,
+                self.interner.currency_id(&self.connection, id(row.logged_cost))?,
+            ]);
+        }
+        let transaction = self.connection.unchecked_transaction()?;
+        intern::write(&transaction, &self.interner.pending)?;
+        let mut rows = batch.entries.iter().zip(currencies);
+        let mut left = batch.entries.len();
+        // In memory nothing but dictionaries and folds is kept.
+        while self.path.is_some() && left > 0 {
+            let size = if left >= ROWS_PER_STATEMENT { ROWS_PER_STATEMENT } else { 1 };
+            let mut statement = transaction.prepare_cached(&insert_sql(size))?;
+            let mut binder = Binder::new(&mut statement);
+            for (entry, currencies) in rows.by_ref().take(size) {
+                binder.row(batch, entry, currencies)?;
+            }
+            binder.execute()?;
+            left -= size;
+        }
+        self.write_counts(&prepared.counts)?;
+        let mut upsert = transaction.prepare_cached("INSERT OR REPLACE INTO files (file, position) VALUES (?1, ?2)")?;
+        for (file, position) in &batch.positions {
+            upsert.execute((i64::from_ne_bytes(file.to_ne_bytes()), position))?;
+        }
+        let mut delete = transaction.prepare_cached("DELETE FROM files WHERE file = ?1")?;
+        for file in &batch.forgotten {
+            delete.execute([i64::from_ne_bytes(file.to_ne_bytes())])?;
+        }
+        drop((upsert, delete));
+        Ok(transaction.commit()?)
+    }
+
+    fn write_counts(&self, counts: &[(String, SourceCounts)]) -> Result<(), Error> {
+        let mut select = self.connection.prepare_cached("SELECT counts FROM sources WHERE source = ?1")?;
+        let mut upsert =
+            self.connection.prepare_cached("INSERT OR REPLACE INTO sources (source, counts) VALUES (?1, ?2)")?;
+        for (name, added) in counts {
+            let mut rows = select.query([name])?;
+            let mut total = match rows.next()? {
+                Some(row) => serde_json::from_str(&row.get::<_, String>(0)?)
+                    .map_err(|error| Error::Stored(format!("counts of {name}: {error}")))?,
+                None => SourceCounts::default(),
+            };
+            drop(rows);
+            total.add(added);
+            upsert.execute((name, serde_json::to_string(&total).unwrap_or_default()))?;
+        }
+        Ok(())
+    }
+}
+
+/// What others may know of the writer at any time.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Why nothing can be committed now.
+    pub failure: Option<String>,
+    /// Totals per source, as committed.
+    pub sources: std::collections::BTreeMap<String, SourceCounts>,
+    /// Rows ever written.
+    pub rows: u64,
+    /// Time of the last commit.
+    pub last_commit: Option<Micros>,
+    /// When each job last succeeded.
+    pub jobs: std::collections::BTreeMap<&'static str, Micros>,
+    /// What was committed since the start.
+    pub committed: u64,
+    /// The writer is asked to give up what it cannot commit.
+    give_up: bool,
+}
+
+/// What the writer is asked to do.
+enum Message {
+    Batch(Box<Batch>),
+    Prices(Vec<(String, String)>, SyncSender<Vec<u32>>),
+    Configuration(String),
+    Retention(Retention),
+    ClockStep,
+    Stop,
+}
+
+/// The running writer: hand batches to it.
+#[derive(Debug)]
+pub struct Writer {
+    sender: SyncSender<Message>,
+    status: Arc<Mutex<Status>>,
+    thread: Option<JoinHandle<Result<(Ledger, Tally), Error>>>,
+}
+
+/// A way to send to the writer from another thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    sender: SyncSender<Message>,
+    status: Arc<Mutex<Status>>,
+}
+
+/// The writer ended; its own result says why.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the ledger's writer has ended")]
+pub struct Ended;
+
+impl Handle {
+    /// Hands a batch over; waits while the writer is behind.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn send(&self, batch: Batch) -> Result<(), Ended> {
+        self.sender.send(Message::Batch(Box::new(batch))).map_err(|_| Ended)
+    }
+
+    /// Keeps price rows (digest and JSON) and returns their ids.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn keep_prices(&self, rows: Vec<(String, String)>) -> Result<Vec<u32>, Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Prices(rows, reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
+    /// Keeps an accepted configuration.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn keep_configuration(&self, content: String) -> Result<(), Ended> {
+        self.sender.send(Message::Configuration(content)).map_err(|_| Ended)
+    }
+
+    /// Changes retention.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn set_retention(&self, retention: Retention) -> Result<(), Ended> {
+        self.sender.send(Message::Retention(retention)).map_err(|_| Ended)
+    }
+
+    /// Counts a step of the wall clock.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn clock_step(&self) -> Result<(), Ended> {
+        self.sender.send(Message::ClockStep).map_err(|_| Ended)
+    }
+
+    /// A copy of the writer's status.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.lock().clone()
+    }
+
+    /// Whether nothing can be committed now, and why.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.status.lock().failure.clone()
+    }
+
+    /// Number of batches committed since the start.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.status.lock().committed
+    }
+
+    /// Ends the writer if it is waiting for the disk: what it cannot commit now is read again at the next start.
+    pub fn give_up(&self) {
+        self.status.lock().give_up = true;
+    }
+}
+
+impl Writer {
+    /// Starts the thread. It owns the ledger until [`Writer::stop`].
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or no thread can be started.
+    pub fn start(ledger: Ledger, retention: Retention) -> Result<Writer, Error> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let status = Arc::new(Mutex::new(Status {
+            sources: ledger.sources()?.into_iter().collect(),
+            rows: ledger.rows(),
+            ..Status::default()
+        }));
+        let shared = Arc::clone(&status);
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || {
+                let mut thread = Thread::new(ledger, retention, shared);
+                let ended = thread.run(&receiver);
+                if let Err(error) = &ended {
+                    thread.status.lock().failure = Some(error.to_string());
+                }
+                ended.map(|()| {
+                    let tally = thread.ledger.tally().clone();
+                    (thread.ledger, tally)
+                })
+            })
+            .map_err(|source| Error::File { action: "start a thread for", path: "the ledger".into(), source })?;
+        Ok(Writer { sender, status, thread: Some(thread) })
+    }
+
+    /// A way to send to it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { sender: self.sender.clone(), status: Arc::clone(&self.status) }
+    }
+
+    /// Whether the thread has ended by itself.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Commits what was handed over, writes the folds and gives the ledger back.
+    ///
+    /// # Errors
+    /// What the writer ended with. A batch that cannot be committed because the disk is full is given up: its
+    /// positions were not committed either, so that the next start reads its lines again.
+    pub fn stop(mut self) -> Result<(Ledger, Tally), Error> {
+        let _ = self.sender.send(Message::Stop);
+        let Some(thread) = self.thread.take() else {
+            return Err(Error::Database("the writer was stopped before".to_owned()));
+        };
+        thread.join().unwrap_or_else(|_| Err(Error::Database("the writer's thread ended unexpectedly".to_owned())))
+    }
+}
+
+struct Thread {
+    ledger: Ledger,
+    retention: Retention,
+    status: Arc<Mutex<Status>>,
+    clock: Clock,
+    folds_written: Instant,
+    retention_looked: Option<Instant>,
+}
+
+impl Thread {
+    fn new(ledger: Ledger, retention: Retention, status: Arc<Mutex<Status>>) -> Thread {
+        let clock = ledger.clock.clone();
+        Thread { folds_written: clock.instant(), retention_looked: None, ledger, retention, status, clock }
+    }
+
+    fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
+        loop {
+            let wait = if self.ledger.folds.is_dirty() { FOLD_INTERVAL } else { RETENTION_INTERVAL };
+            match receiver.recv_timeout(wait) {
+                Ok(Message::Batch(batch)) => {
+                    if !self.commit(*batch)? {
+                        return Ok(());
+                    }
+                }
+                Ok(Message::Prices(rows, reply)) => {
+                    let kept = self.until_written(|ledger| {
+                        ledger.keep_price_rows(rows.iter().map(|(digest, json)| (digest.as_str(), json.clone())))
+                    })?;
+                    let Some(kept) = kept else { return Ok(()) };
+                    // Whoever asked may have gone; the rows are kept all the same.
+                    let _ = reply.send(kept);
+                }
+                Ok(Message::Configuration(content)) => {
+                    if self.until_written(|ledger| ledger.keep_configuration(&content))?.is_none() {
+                        return Ok(());
+                    }
+                }
+                Ok(Message::Retention(retention)) => {
+                    self.retention = retention;
+                    self.retention_looked = None;
+                }
+                Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    return match self.ledger.write_folds() {
+                        // The rows are safe; the next start folds them.
+                        Err(error) if error.is_passing() => Ok(()),
+                        other => other,
+                    };
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.upkeep()?;
+        }
+    }
+
+    /// Commits a batch, trying again while the disk is full. Returns whether to go on.
+    fn commit(&mut self, batch: Batch) -> Result<bool, Error> {
+        let prepared = self.ledger.prepare(batch)?;
+        loop {
+            let began = self.clock.instant();
+            match self.ledger.commit(&prepared, began) {
+                Ok(()) => {
+                    let took = self.clock.instant().saturating_duration_since(began);
+                    self.ledger.meter.lock().observe_commit(i64::try_from(took.as_nanos()).unwrap_or(i64::MAX));
+                    let mut status = self.status.lock();
+                    status.failure = None;
+                    status.rows = self.ledger.rows();
+                    status.last_commit = Some(self.clock.now());
+                    status.committed += 1;
+                    for (name, added) in &prepared.counts {
+                        status.sources.entry(name.clone()).or_default().add(added);
+                    }
+                    return Ok(true);
+                }
+                Err(error) if error.is_passing() => {
+                    self.failed(&error);
+                    if !self.wait_for_disk() {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Runs a step until the disk takes it; `None` when asked to give up.
+    fn until_written<T>(&mut self, mut step: impl FnMut(&mut Ledger) -> Result<T, Error>) -> Result<Option<T>, Error> {
+        loop {
+            match step(&mut self.ledger) {
+                Ok(done) => return Ok(Some(done)),
+                Err(error) if error.is_passing() => {
+                    self.failed(&error);
+                    if !self.wait_for_disk() {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits before the next try; returns whether to go on.
+    fn wait_for_disk(&self) -> bool {
+        for _ in 0..RETRY_SLICES {
+            if self.status.lock().give_up {
+                return false;
+            }
+            std::thread::sleep(RETRY_SLICE);
+        }
+        true
+    }
+
+    fn failed(&mut self, error: &Error) {
+        let mut status = self.status.lock();
+        if status.failure.is_none() {
+            tracing::error!(%error, "the ledger cannot be written; reading waits, nothing is lost");
+        }
+        status.failure = Some(error.to_string());
+        drop(status);
+        self.ledger.meter.lock().observe_commit_failure();
+    }
+
+    fn upkeep(&mut self) -> Result<(), Error> {
+        let now = self.clock.instant();
+        let due = now.saturating_duration_since(self.folds_written) >= FOLD_INTERVAL;
+        if self.ledger.folds.is_large() || (due && self.ledger.folds.is_dirty()) {
+            self.folds_written = now;
+            self.attempt("folds", Ledger::write_folds)?;
+        }
+        let looked = self.retention_looked.is_some_and(|at| now.saturating_duration_since(at) < RETENTION_INTERVAL);
+        if !looked {
+            let retention = self.retention.clone();
+            let mut more = true;
+            for _ in 0..RETENTION_STEPS {
+                if more {
+                    self.attempt("retention", |ledger| {
+                        more = ledger.retain(&retention)?;
+                        Ok(())
+                    })?;
+                }
+            }
+            if !more {
+                self.retention_looked = Some(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a job; one that fails because the disk is full is tried again at the next turn.
+    fn attempt(&mut self, job: &'static str, step: impl FnOnce(&mut Ledger) -> Result<(), Error>) -> Result<(), Error> {
+        match step(&mut self.ledger) {
+            Ok(()) => {
+                let now = self.clock.now();
+                self.status.lock().jobs.insert(job, now);
+                Ok(())
+            }
+            Err(error) if error.is_passing() => {
+                self.failed(&error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
