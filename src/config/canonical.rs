@@ -1,0 +1,194 @@
+//! A configuration becomes the JSON that the ledger keeps as its history.
+//!
+//! Nothing in it could be used to get in anywhere or names a person: keys of lookup tables and consumers in filters, which
+//! may be API keys or e-mail addresses, become short hashes. It is not read back into a configuration.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::scalar::{duration_text, size_text};
+use super::{Config, DataDir, Privacy, SessionIds, Source, cost, source};
+use crate::format::{Dimension, DimensionSource, FieldSource, Unit};
+use crate::ledger::Retention;
+use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
+use crate::record::money::format_nanos;
+use crate::web::Role;
+use crate::{meter, pricing, tail};
+
+// Every struct is taken apart whole, so that a new field does not compile until it is written here too.
+impl Config {
+    /// The configuration as JSON with sorted keys: equal configurations give equal text. Paths are as they are used, after
+    /// the folder of the file was put in front.
+    #[must_use]
+    pub fn without_secrets(&self) -> String {
+        let Config {
+            timezone: _,
+            timezone_name,
+            data_dir,
+            sources,
+            dimensions,
+            pricing,
+            meter,
+            retention,
+            privacy,
+            web,
+        } = self;
+        let crate::web::Config { listen, config_file, external_url, allowed_hosts, roles, trusted_user_header } = web;
+        let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
+        let Retention { requests, max_size } = retention;
+        let Privacy { key_file, session_ids } = privacy;
+        let meter::Config { consumer_label, max_lines, new_series_hold, buckets } = meter;
+        json!({
+            "timezone": timezone_name,
+            "listen": listen,
+            "data_dir": match data_dir {
+                DataDir::None => Value::from("none"),
+                DataDir::Default => Value::Null,
+                DataDir::Path(path) => text(path),
+            },
+            "sources": sources.iter().map(source_value).collect::<Vec<_>>(),
+            "dimensions": dimensions.iter().map(dimension_value).collect::<Vec<_>>(),
+            "cost": cost_value(pricing),
+            "metrics": {
+                "consumer_label": consumer_label,
+                "max_lines": max_lines,
+                "new_series_hold": duration_text(*new_series_hold),
+                "buckets": buckets,
+            },
+            "retention": { "requests": duration_text(*requests), "max_size": max_size.map(size_text) },
+            "privacy": {
+                "key_file": key_file.as_deref().map(text),
+                "session_ids": name(*session_ids, &SessionIds::ALL),
+            },
+            "web": {
+                "config_file": config_file.as_deref().map(text),
+                "external_url": external_url,
+                "allowed_hosts": allowed_hosts,
+                "roles": roles,
+                "trusted_user_header": trusted_user_header,
+            },
+        })
+        .to_string()
+    }
+}
+
+fn source_value(source: &Source) -> Value {
+    let Source { tail, format, from_given: _ } = source;
+    let tail::Source { name: source_name, path, from, max_line, follow: _ } = tail;
+    let crate::format::Config { format, timezone, fields, dimensions: _ } = format;
+    let fields: BTreeMap<_, _> = fields.iter().map(|(field, source)| (field.label(), field_value(source))).collect();
+    json!({
+        "name": source_name,
+        "format": format,
+        "path": path,
+        "from": name(*from, &source::FROM),
+        "max_line": size_text(u64::try_from(*max_line).unwrap_or(u64::MAX)),
+        "timezone": timezone.iana_name(),
+        "fields": fields,
+    })
+}
+
+fn field_value(source: &FieldSource) -> Value {
+    let FieldSource { paths, unit } = source;
+    json!({ "path": paths, "unit": unit.map(|unit| name(unit, &Unit::ALL)) })
+}
+
+fn dimension_value(dimension: &Dimension) -> Value {
+    let Dimension { name, from, regex, lookup, label } = dimension;
+    let from = match from {
+        DimensionSource::Field(field) => field.label(),
+        DimensionSource::Path(path) => path,
+    };
+    let lookup =
+        lookup.as_ref().map(|table| table.iter().map(|(key, value)| (veiled(key), value)).collect::<BTreeMap<_, _>>());
+    json!({ "name": name, "from": from, "regex": regex.as_ref().map(regex::Regex::as_str), "lookup": lookup, "label": label })
+}
+
+fn cost_value(config: &pricing::Config) -> Value {
+    let pricing::Config { mode, prices, litellm_map, aliases, rates, total_currency, budgets } = config;
+    json!({
+        "mode": name(*mode, &CostMode::ALL),
+        "prices": prices.iter().map(|path| text(path)).collect::<Vec<_>>(),
+        "litellm_map": litellm_map.as_deref().map(text),
+        "aliases": aliases,
+        "rates": rates.iter().map(rate_value).collect::<Vec<_>>(),
+        "total_currency": total_currency.as_ref().map(|currency| currency.as_str()),
+        "budgets": budgets.iter().map(budget_value).collect::<Vec<_>>(),
+    })
+}
+
+fn rate_value(rate: &ExchangeRate) -> Value {
+    let ExchangeRate { from, to, nanos, since } = rate;
+    json!({ "from": from.as_str(), "to": to.as_str(), "rate": format_nanos(*nanos), "since": since.to_string() })
+}
+
+fn budget_value(budget: &Budget) -> Value {
+    let Budget { name: budget_name, filter, unit, limit_nanos, period } = budget;
+    let shown =
+        |(key, value): (&String, &String)| (key.clone(), if key == "consumer" { veiled(value) } else { value.clone() });
+    let unit = match unit {
+        BudgetUnit::Requests => "requests",
+        BudgetUnit::Tokens => "tokens",
+        BudgetUnit::Currency(currency) => currency.as_str(),
+    };
+    json!({
+        "name": budget_name,
+        "filter": filter.iter().map(shown).collect::<BTreeMap<_, _>>(),
+        "unit": unit,
+        "limit": format_nanos(*limit_nanos),
+        "period": name(*period, &cost::PERIODS),
+    })
+}
+
+fn name<T: PartialEq>(value: T, table: &[(T, &'static str)]) -> &'static str {
+    table.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
+}
+
+fn text(path: &Path) -> Value {
+    Value::from(path.to_string_lossy())
+}
+
+/// Enough of a hash to see that a key changed, and nothing of the key.
+fn veiled(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_names_nobody_and_keeps_everything_else() {
+        let text = "\
+dimensions: [{name: department, from: consumer, lookup: {alice@example.com: sales}, label: true}]
+cost:
+  rates: [{from: CNY, to: USD, rate: '0.1385', since: 2026-11-01}]
+  budgets: [{name: b, filter: {consumer: sk-secret, department: sales}, unit: USD, limit: 12.5, period: day}]
+sources: [{name: s, path: logs/*.log, max_line: 1MiB, timezone: Asia/Shanghai, fields: {duration: {path: d, unit: us}}}]
+retention: {requests: 36h, max_size: 10GiB}
+";
+        let config = super::super::parse(Path::new("/etc/t.yaml"), text).expect("valid");
+        let json: Value = serde_json::from_str(&config.without_secrets()).expect("JSON");
+        assert!(!json.to_string().contains("alice") && !json.to_string().contains("sk-secret"), "{json}");
+        for (pointer, want) in [
+            ("/dimensions/0/lookup/sha256:ff8d9819fc0e12bf", json!("sales")),
+            ("/dimensions/0/label", json!(true)),
+            ("/cost/rates/0/rate", json!("0.1385")),
+            ("/cost/budgets/0/limit", json!("12.5")),
+            ("/cost/budgets/0/filter/department", json!("sales")),
+            ("/sources/0/path", json!("/etc/logs/*.log")),
+            ("/sources/0/max_line", json!("1MiB")),
+            ("/sources/0/timezone", json!("Asia/Shanghai")),
+            ("/sources/0/fields/duration/unit", json!("us")),
+            ("/retention/requests", json!("1d12h")),
+            ("/retention/max_size", json!("10GiB")),
+        ] {
+            assert_eq!(json.pointer(pointer), Some(&want), "{pointer} in {json}");
+        }
+    }
+}
