@@ -4,11 +4,11 @@
 //! would take 36 or more. Keys come from SHA-256, so their bits are as good as any further hash.
 
 /// How many records back a repetition is recognised.
-pub const WINDOW: usize = 1_000_000;
+pub(super) const WINDOW: usize = 1_000_000;
 
 /// A bounded set of keys that forgets the oldest first.
 #[derive(Debug)]
-pub struct Duplicates {
+pub(super) struct Duplicates {
     ring: Vec<[u8; 16]>,
     /// Position in the ring plus 1; 0 is free.
     table: Vec<u32>,
@@ -19,13 +19,13 @@ pub struct Duplicates {
 impl Duplicates {
     /// An empty set that remembers `window` keys.
     #[must_use]
-    pub fn new(window: usize) -> Duplicates {
+    pub(super) fn new(window: usize) -> Duplicates {
         let window = window.clamp(1, u32::MAX as usize - 1);
         Duplicates { ring: Vec::new(), table: vec![0; 1024], next: 0, window }
     }
 
     /// Adds a key; returns whether it was there already.
-    pub fn insert(&mut self, key: [u8; 16]) -> bool {
+    pub(super) fn insert(&mut self, key: [u8; 16]) -> bool {
         if self.find(&key).is_some() {
             return true;
         }
@@ -44,18 +44,6 @@ impl Duplicates {
             self.next = (self.next + 1) % self.window;
         }
         false
-    }
-
-    /// Number of keys held.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ring.len()
-    }
-
-    /// Whether no key is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ring.is_empty()
     }
 
     fn home(&self, key: &[u8; 16]) -> usize {
@@ -153,6 +141,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(set.len(), 300);
+        assert_eq!(set.ring.len(), 300);
     }
 }

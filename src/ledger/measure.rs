@@ -158,7 +158,7 @@ fn error_measure(reason: ErrorReason) -> Measure {
 
 /// `requests, errors_client, …`, each column wrapped by `wrap`.
 #[must_use]
-pub fn columns(wrap: impl Fn(&str) -> String) -> String {
+pub(super) fn columns(wrap: impl Fn(&str) -> String) -> String {
     let wrapped: Vec<String> = Measure::ALL.iter().map(|measure| wrap(measure.column())).collect();
     wrapped.join(", ")
 }
