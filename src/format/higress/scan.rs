@@ -1,0 +1,302 @@
+//! The usual line in one pass, in place: a flat object of strings with `ai_log` escaped once.
+//!
+//! Gives up at anything odd (blanks, escapes where none belong, values that are no strings, a key twice, deep nesting,
+//! control characters, a fault of any kind), and the slower path then decides. What it accepts is valid JSON on both levels,
+//! down to the last byte, so that both paths always agree: a property test holds them to it.
+
+use super::{Inner, Outer};
+use crate::format::json;
+use crate::format::scalar::Scalar;
+use crate::format::usage::Details;
+
+/// Deepest nesting that is followed here: the bits of a `u64`, well under the bound of the slower path.
+const MAX_DEPTH: u32 = 60;
+
+/// Reads a line; `None` where it is not of the usual shape.
+pub(super) fn scan(line: &[u8]) -> Option<(&str, Outer<'_>, Inner<'_>)> {
+    if !line.starts_with(b"{\"") || has_control(line) {
+        return None;
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    let mut outer = Outer::default();
+    let mut inner = None;
+    let mut cursor = Cursor { text, bytes: line, at: 2 };
+    loop {
+        let key = cursor.plain_until_quote()?;
+        cursor.expect(b":\"")?;
+        if key == "ai_log" {
+            if inner.is_some() {
+                return None;
+            }
+            let mut slots = Inner::default();
+            // An empty object is no AI data, which the slower path says.
+            cursor.expect(b"{\\")?;
+            cursor.at -= 1;
+            cursor.object(&mut |key, value| {
+                if let Some(slot) = slots.slot(key) {
+                    *slot = plain(value);
+                }
+            })?;
+            cursor.expect(b"\"")?;
+            inner = Some(slots);
+        } else {
+            let value = cursor.plain_until_quote()?;
+            if let Some(slot) = outer.slot(key) {
+                // The slower path knows what a key that comes twice means.
+                if !matches!(slot, Scalar::Absent) {
+                    return None;
+                }
+                *slot = Scalar::from_text(value);
+            }
+        }
+        match cursor.next()? {
+            b',' => cursor.expect(b"\"")?,
+            b'}' if cursor.at == line.len() => break,
+            _ => return None,
+        }
+    }
+    Some((text, outer, inner?))
+}
+
+/// Decodes a string with escapes of its own; everything else is as it should be.
+fn plain(value: Scalar<'_>) -> Scalar<'_> {
+    match value {
+        Scalar::Escaped(text) if text.starts_with('\\') => Scalar::from_json(&json::unescape(text)).into_owned(),
+        other => other,
+    }
+}
+
+/// Reads the counts of a details object that [`scan`] accepted.
+pub(super) fn read_details<'a>(escaped: &'a str, details: &mut Details<'a>) {
+    let mut cursor = Cursor { text: escaped, bytes: escaped.as_bytes(), at: 1 };
+    let _ = cursor.object(&mut |key, value| {
+        if let Some(slot) = details.slot(key) {
+            *slot = plain(value);
+        }
+    });
+}
+
+/// Whether a control character is among the bytes; JSON has none within strings, and a log line has none between.
+fn has_control(line: &[u8]) -> bool {
+    // Without an early exit within a block, so that the compiler makes vector instructions of it.
+    let mut blocks = line.chunks_exact(64);
+    blocks.any(|block| block.iter().fold(false, |found, byte| found | (*byte < 0x20)))
+        || blocks.remainder().iter().any(|byte| *byte < 0x20)
+}
+
+struct Cursor<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn expect(&mut self, wanted: &[u8]) -> Option<()> {
+        let rest = self.bytes.get(self.at..)?;
+        rest.starts_with(wanted).then(|| self.at += wanted.len())
+    }
+
+    /// Moves to the next `"` or `\` and returns which it is.
+    fn seek(&mut self) -> Option<u8> {
+        let rest = self.bytes.get(self.at..)?;
+        self.at += memchr::memchr2(b'"', b'\\', rest)?;
+        self.peek()
+    }
+
+    /// Text up to a `"`, which is passed; none if a `\` comes first.
+    fn plain_until_quote(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        if self.seek()? != b'"' {
+            return None;
+        }
+        self.at += 1;
+        self.text.get(start..self.at - 1)
+    }
+
+    /// An object whose JSON is escaped once, behind its `{`: its keys and values.
+    fn object(&mut self, found: &mut dyn FnMut(&'a str, Scalar<'a>)) -> Option<()> {
+        if self.peek()? == b'}' {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            self.expect(b"\\\"")?;
+            let start = self.at;
+            // A key with an escape of its own might be one of ours in disguise.
+            if self.skip_string()? {
+                return None;
+            }
+            let key = self.text.get(start..self.at - 2)?;
+            self.expect(b":")?;
+            let value = self.value()?;
+            found(key, value);
+            match self.next()? {
+                b',' => {}
+                b'}' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// The value at the cursor.
+    fn value(&mut self) -> Option<Scalar<'a>> {
+        let start = self.at;
+        Some(match self.peek()? {
+            b'\\' => {
+                self.expect(b"\\\"")?;
+                if self.skip_string()? {
+                    // Its own escapes are rare in what is read and common in what is not, where nobody decodes it.
+                    Scalar::Escaped(self.text.get(start..self.at)?)
+                } else {
+                    Scalar::from_text(self.text.get(start + 2..self.at - 2)?)
+                }
+            }
+            b'{' | b'[' => {
+                self.skip_nested()?;
+                Scalar::Escaped(self.text.get(start..self.at)?)
+            }
+            _ => {
+                self.skip_bare()?;
+                Scalar::from_json(self.text.get(start..self.at)?)
+            }
+        })
+    }
+
+    /// Passes the rest of a string, its closing quote included; whether it has escapes of its own.
+    fn skip_string(&mut self) -> Option<bool> {
+        let mut escapes = false;
+        loop {
+            // A bare quote would end the outer string in the middle of the inner one.
+            if self.seek()? == b'"' {
+                return None;
+            }
+            match self.bytes.get(self.at + 1)? {
+                b'"' => {
+                    self.at += 2;
+                    return Some(escapes);
+                }
+                b'\\' => {
+                    escapes = true;
+                    self.at += 2;
+                    self.skip_escape()?;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// Passes what follows an inner backslash.
+    fn skip_escape(&mut self) -> Option<()> {
+        match self.next()? {
+            b'\\' => matches!(self.next()?, b'"' | b'\\').then_some(()),
+            b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+            b'u' => {
+                let digits = self.bytes.get(self.at..self.at + 4)?;
+                self.at += 4;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// Passes a number, `true`, `false` or `null`.
+    fn skip_bare(&mut self) -> Option<()> {
+        match self.peek()? {
+            b't' => self.expect(b"true"),
+            b'f' => self.expect(b"false"),
+            b'n' => self.expect(b"null"),
+            _ => self.skip_number(),
+        }
+    }
+
+    /// Passes a number of JSON's grammar.
+    fn skip_number(&mut self) -> Option<()> {
+        if self.peek()? == b'-' {
+            self.at += 1;
+        }
+        if self.peek()? == b'0' {
+            self.at += 1;
+        } else {
+            self.skip_digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.skip_digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.skip_digits()?;
+        }
+        Some(())
+    }
+
+    fn skip_digits(&mut self) -> Option<()> {
+        let digits = self.bytes.get(self.at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += digits;
+        (digits > 0).then_some(())
+    }
+
+    /// Passes an object or an array, without recursion.
+    fn skip_nested(&mut self) -> Option<()> {
+        // One bit for each open level, the innermost lowest: 1 for an object.
+        let (mut levels, mut depth) = (0_u64, 0_u32);
+        loop {
+            // At the beginning of a value.
+            let opened = match self.peek()? {
+                open @ (b'{' | b'[') => {
+                    self.at += 1;
+                    depth += 1;
+                    if depth > MAX_DEPTH {
+                        return None;
+                    }
+                    levels = levels << 1 | u64::from(open == b'{');
+                    // An empty one is closed below.
+                    !matches!((open, self.peek()?), (b'{', b'}') | (b'[', b']'))
+                }
+                b'\\' => {
+                    self.expect(b"\\\"")?;
+                    self.skip_string()?;
+                    false
+                }
+                _ => {
+                    self.skip_bare()?;
+                    false
+                }
+            };
+            if !opened {
+                // Behind a value.
+                loop {
+                    match (self.next()?, levels & 1) {
+                        (b',', _) => break,
+                        (b'}', 1) | (b']', 0) => {
+                            levels >>= 1;
+                            depth -= 1;
+                            if depth == 0 {
+                                return Some(());
+                            }
+                        }
+                        _ => return None,
+                    }
+                }
+            }
+            if levels & 1 == 1 {
+                self.expect(b"\\\"")?;
+                self.skip_string()?;
+                self.expect(b":")?;
+            }
+        }
+    }
+}
