@@ -1,1 +1,4 @@
 //! The whole product on a made-up gateway and chat service.
+
+mod random;
+pub mod traffic;
