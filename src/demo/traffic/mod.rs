@@ -156,7 +156,15 @@ impl Iterator for Traffic {
         }
         self.pending.pop().map(|Reverse(line)| line)
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let to_come = self.lines - self.arrived + u32::from(self.next.is_some());
+        let left = usize::try_from(to_come).unwrap_or(usize::MAX) + self.pending.len();
+        (left, Some(left))
+    }
 }
+
+impl ExactSizeIterator for Traffic {}
 
 /// Traffic that goes on from the first time it is asked: about 2 lines a second, fewer at night, with one upstream in
 /// trouble for a minute or two every half an hour.
@@ -287,7 +295,11 @@ mod tests {
     #[test]
     fn a_history_has_the_lines_asked_for_in_the_order_of_writing_and_ends_at_its_end() {
         for (days, count) in [(30, 5_000), (1, 500), (0, 10), (30, 0), (3, 1)] {
-            let lines: Vec<_> = Traffic::new(3, END, days, count).collect();
+            let mut traffic = Traffic::new(3, END, days, count);
+            assert_eq!(traffic.len(), count);
+            let first: Vec<_> = traffic.by_ref().take(2).collect();
+            assert_eq!(traffic.len(), count - first.len());
+            let lines: Vec<_> = first.into_iter().chain(traffic).collect();
             assert_eq!(lines.len(), count);
             assert!(lines.is_sorted_by_key(|line| line.at));
             assert!(lines.iter().all(|line| line.at <= END && line.at > END - 31 * DAY));

@@ -2,6 +2,8 @@
 //!
 //! Keeps the open conversations and nothing else; when requests come is decided by the caller.
 
+use std::sync::Arc;
+
 use super::Line;
 use super::calendar::{MINUTE, SECOND, active};
 use super::company::{Company, Consumer, Incident, Model, Trouble};
@@ -138,7 +140,7 @@ struct Turn {
 
 /// Makes requests, one at a time, for times that never go back.
 pub(super) struct Generator {
-    pub(super) company: Company,
+    pub(super) company: Arc<Company>,
     pub(super) incidents: Vec<Incident>,
     random: Random,
     /// No request ends after this; one that would is started so much earlier.
@@ -151,7 +153,14 @@ pub(super) struct Generator {
 impl Generator {
     pub(super) fn new(company: Company, incidents: Vec<Incident>, random: Random, latest: Micros) -> Generator {
         let open = vec![Vec::new(); company.consumers.len()];
-        Generator { company, incidents, random, latest: whole_ms(latest), open, scratch: String::new() }
+        Generator {
+            company: Arc::new(company),
+            incidents,
+            random,
+            latest: whole_ms(latest),
+            open,
+            scratch: String::new(),
+        }
     }
 
     /// The request of one application that starts at `start`, which is cut to whole milliseconds.
@@ -160,11 +169,12 @@ impl Generator {
         if self.random.chance(self.company.without_ai) {
             return Some(self.other(start));
         }
-        let app = self.company.consumers.get(consumer)?.clone();
-        let turn = self.turn(start, consumer, &app);
-        let model = self.company.models.get(turn.model)?.clone();
-        let ending = self.ending(start, consumer, &app, &model);
-        Some(self.finish(start, consumer, &app, &model, turn, ending))
+        let company = Arc::clone(&self.company);
+        let app = company.consumers.get(consumer)?;
+        let turn = self.turn(start, consumer, app);
+        let model = company.models.get(turn.model)?;
+        let ending = self.ending(start, consumer, app, model);
+        Some(self.finish(start, consumer, app, model, turn, ending))
     }
 
     fn address(&mut self) -> String {
