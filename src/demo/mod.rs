@@ -1,1 +1,12 @@
 //! The whole product on a made-up gateway and chat service.
+//!
+//! Turns a seed into the surroundings that tokentail usually finds: [`traffic`] writes what a gateway's log would say,
+//! [`Workspace`] puts it into files that grow and rotate, and [`chat`] is a service to probe. It does not run the
+//! product itself, and nothing outside this folder depends on it.
+
+pub mod chat;
+mod random;
+pub mod traffic;
+mod workspace;
+
+pub use workspace::{Error, Workspace};
