@@ -17,6 +17,8 @@ mod reprice;
 mod retention;
 mod row;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod usage;
 pub mod writer;
 

@@ -37,6 +37,9 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read or written; nothing was removed.
     pub fn retain(&mut self, retention: &Retention) -> Result<bool, Error> {
+        if self.folds.is_dirty() {
+            self.write_folds()?;
+        }
         let kept = i64::try_from(retention.requests.as_micros()).unwrap_or(i64::MAX);
         let oldest = self.clock.now().saturating_sub(kept);
         // The block that is still being filled is never removed.
@@ -57,7 +60,6 @@ impl Ledger {
             _ => None,
         };
         let Some(block): Option<i64> = expired.or(too_large) else { return Ok(false) };
-        self.write_folds()?;
         let (after, until) = (block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1);
         let mut adjustment = Adjustment::default();
         for row in row::read_range(&self.connection, after, until)? {

@@ -1,0 +1,301 @@
+//! The ledger against itself: whatever happens, counters = rows + adjustments, and a restart changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::Clock;
+use crate::meter::{self, Gauges, Meter};
+use crate::record::{
+    Assumed, Cost, CountingFamily, Currency, ErrorReason, Logged, Outcome, Priced, Record, Tokens, Usage as TokenUsage,
+};
+
+const NOW: i64 = 1_790_000_000_000_000;
+const HOUR: i64 = 3_600_000_000;
+
+fn options(folder: &Path) -> Options {
+    Options {
+        data_dir: DataDir::Path(folder.to_owned()),
+        privacy: Privacy { key: b"key".to_vec(), hash_sessions: false },
+        rollup_seconds: ROLLUP_HOUR,
+        clock: Clock::manual(NOW),
+    }
+}
+
+fn open(folder: &Path) -> (Ledger, Arc<Mutex<Meter>>) {
+    let meter = Arc::new(Mutex::new(Meter::new(meter::Config::default())));
+    (Ledger::open(options(folder), Arc::clone(&meter)).unwrap(), meter)
+}
+
+/// A request told apart by `n`; every third fails, every fifth is unpriced.
+fn push(batch: &mut Batch, n: i64) {
+    let tokens = Tokens { uncached_input: 100, cache_read: 10, visible_output: 20, reasoning: 5, ..Tokens::default() };
+    let unpriced = n % 5 == 0;
+    let record = Record {
+        start: NOW - 100 * HOUR + n * 1_000_000,
+        duration: Some(1_500_000),
+        first_token: Some(250_000),
+        request_id: format!("id-{n}").into(),
+        session_id: format!("session-{}", n % 7).into(),
+        route: "route".into(),
+        model: format!("model-{}", n % 3).into(),
+        consumer: format!("consumer-{}", n % 4).into(),
+        user: format!("user-{}", n % 6).into(),
+        status: Some(200),
+        outcome: if n % 3 == 0 { Outcome::Error(ErrorReason::Upstream) } else { Outcome::Success },
+        usage: TokenUsage::Counted {
+            tokens,
+            family: CountingFamily::OpenAi,
+            logged: Logged::default(),
+            cache_ttl_known: false,
+        },
+        tool_calls: if n % 2 == 0 { vec!["search".into(), "search".into()] } else { Vec::new() },
+        ..Record::default()
+    };
+    let currency = if n % 2 == 0 { Currency::USD } else { Currency::CNY };
+    let cost = (!unpriced).then_some(Cost { nanos: 1_000 + n, currency });
+    let priced = Priced { cost, cache_savings_nanos: 3, row: None, assumed: Assumed::PROVIDER, unpriced };
+    let context =
+        Context { source: 0, provider: "provider", priced, cost, price_row: 0, dimensions: &[], line: b"line" };
+    batch.push(&record, &context);
+}
+
+fn batch(numbers: impl Iterator<Item = i64>) -> Batch {
+    let mut batch = Batch::new(&["gateway".to_owned()]);
+    for n in numbers {
+        push(&mut batch, n);
+    }
+    batch.set_positions(vec![(7, "{}".to_owned())], Vec::new());
+    batch
+}
+
+fn commit(ledger: &mut Ledger, batch: Batch) {
+    let prepared = ledger.prepare(batch).unwrap();
+    ledger.commit(&prepared, Clock::manual(NOW).instant()).unwrap();
+}
+
+fn page(meter: &Arc<Mutex<Meter>>) -> Vec<String> {
+    let text = meter::encode(meter, Gauges { now: NOW, ..Gauges::default() }, Clock::manual(NOW).instant()).unwrap();
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| line.starts_with("tokentail_") && !line.contains("ledger_"))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn assert_sound(folder: &Path) {
+    let report = Check::run(folder).unwrap();
+    assert!(report.is_ok(), "{report:#?}");
+}
+
+#[test]
+fn a_request_logged_twice_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(folder.path());
+    commit(&mut ledger, batch(0..10));
+    commit(&mut ledger, batch(5..15));
+    assert_eq!((ledger.tally().requests, ledger.tally().duplicates, ledger.rows()), (15, 5, 15));
+    ledger.write_folds().unwrap();
+    drop(ledger);
+    let (mut ledger, _) = open(folder.path());
+    commit(&mut ledger, batch(0..20));
+    assert_eq!((ledger.tally().requests, ledger.tally().duplicates), (5, 15));
+    assert_eq!(ledger.tally().sessions(), 5);
+    ledger.write_folds().unwrap();
+    assert_sound(folder.path());
+}
+
+#[test]
+fn what_was_committed_and_not_folded_is_folded_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, meter) = open(folder.path());
+    commit(&mut ledger, batch(0..100));
+    ledger.write_folds().unwrap();
+    commit(&mut ledger, batch(100..333));
+    let shown = page(&meter);
+    drop(ledger);
+    let (mut ledger, meter) = open(folder.path());
+    assert_eq!(page(&meter), shown);
+    ledger.write_folds().unwrap();
+    assert_sound(folder.path());
+}
+
+#[test]
+fn a_ledger_has_one_writer_and_readers_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(folder.path());
+    commit(&mut ledger, batch(0..50));
+    let again = Ledger::open(options(folder.path()), Arc::new(Mutex::new(Meter::new(meter::Config::default()))));
+    let error = again.unwrap_err();
+    assert!(error.is_misuse() && error.to_string().contains(&std::process::id().to_string()), "{error}");
+    let info = Info::read(folder.path()).unwrap();
+    assert_eq!((info.requests, info.unfolded), (50, 50));
+    let copy = folder.path().join("copy").join(LEDGER_FILE);
+    std::fs::create_dir(copy.parent().unwrap()).unwrap();
+    backup(folder.path(), &copy, |_, _| {}).unwrap();
+    assert!(backup(folder.path(), &copy, |_, _| {}).unwrap_err().to_string().contains("exists"));
+    drop(ledger);
+    let (mut restored, _) = open(copy.parent().unwrap());
+    assert_eq!(restored.rows(), 50);
+    restored.write_folds().unwrap();
+    assert_sound(copy.parent().unwrap());
+}
+
+#[test]
+fn a_missing_newer_foreign_or_damaged_ledger_is_named_and_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(Info::read(folder.path()), Err(Error::Missing(_))));
+    assert!(!folder.path().join(LEDGER_FILE).exists());
+    let open_again =
+        |folder: &Path| Ledger::open(options(folder), Arc::new(Mutex::new(Meter::new(meter::Config::default()))));
+    drop(open(folder.path()));
+    let path = folder.path().join(LEDGER_FILE);
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    drop(database);
+    assert!(matches!(open_again(folder.path()), Err(Error::Newer { found, .. }) if found == SCHEMA_VERSION + 1));
+
+    let foreign = tempfile::tempdir().unwrap();
+    let database = rusqlite::Connection::open(foreign.path().join(LEDGER_FILE)).unwrap();
+    database.execute_batch("CREATE TABLE other (x)").unwrap();
+    drop(database);
+    assert!(matches!(open_again(foreign.path()), Err(Error::Foreign(_))));
+
+    let damaged = tempfile::tempdir().unwrap();
+    let noise = vec![0x5a; 40_000];
+    std::fs::write(damaged.path().join(LEDGER_FILE), &noise).unwrap();
+    let error = open_again(damaged.path()).unwrap_err();
+    assert!(matches!(&error, Error::Corrupt { path, .. } if path.ends_with(LEDGER_FILE)), "{error:?}");
+    assert_eq!(std::fs::read(damaged.path().join(LEDGER_FILE)).unwrap(), noise);
+}
+
+#[test]
+fn retention_removes_whole_blocks_and_counters_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, meter) = open(folder.path());
+    for first in (0..30_000).step_by(5_000) {
+        commit(&mut ledger, batch(first..first + 5_000));
+    }
+    let shown = page(&meter);
+    // The first rows start 100 h ago; each block of 8,192 rows spans about 2.3 h.
+    let retention = Retention { requests: Duration::from_secs(97 * 3600), max_size: None };
+    let mut steps = 0;
+    while ledger.retain(&retention).unwrap() {
+        steps += 1;
+    }
+    assert_eq!(steps, 1);
+    assert_eq!(Info::read(folder.path()).unwrap().requests, 30_000 - 8_191);
+    assert_eq!(page(&meter), shown);
+    assert_sound(folder.path());
+    let small = Retention { requests: Duration::from_secs(1 << 30), max_size: Some(1) };
+    while ledger.retain(&small).unwrap() {}
+    assert!(Info::read(folder.path()).unwrap().requests < 2 * 8_192);
+    assert_sound(folder.path());
+    let (before, after) = ledger.compact().unwrap();
+    assert!(after < before, "{after} < {before}");
+    drop(ledger);
+    let (mut ledger, meter) = open(folder.path());
+    assert_eq!(page(&meter), shown);
+    commit(&mut ledger, batch(30_000..30_100));
+    assert_eq!(ledger.rows(), 30_100);
+    ledger.write_folds().unwrap();
+    assert_sound(folder.path());
+}
+
+#[test]
+fn repricing_changes_rows_and_leaves_counters_and_an_adjustment() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, meter) = open(folder.path());
+    commit(&mut ledger, batch(0..1_000));
+    let shown = page(&meter);
+    let price = |row: &crate::record::Row, _: &crate::record::Attributes| {
+        let cost = Some(Cost { nanos: 2 * row.cost.map_or(50, |cost| cost.nanos), currency: Currency::USD });
+        Repricing { priced: Priced { cost, ..Priced::default() }, cost, price_row: 0 }
+    };
+    let since = NOW - 100 * HOUR + 400 * 1_000_000;
+    let dry = ledger.reprice(since, true, price, |_, _| {}).unwrap();
+    let done = ledger.reprice(since, false, price, |_, _| {}).unwrap();
+    assert_eq!(dry, done);
+    assert_eq!((done.rows, done.changed, done.unpriced), (600, 600, (120, 0)));
+    assert_eq!(done.cost[&Currency::CNY].1, 0);
+    assert_eq!(page(&meter), shown);
+    assert_sound(folder.path());
+    drop(ledger);
+    let (_, meter) = open(folder.path());
+    assert_eq!(page(&meter), shown);
+}
+
+#[test]
+fn without_a_folder_counters_live_in_memory() {
+    let meter = Arc::new(Mutex::new(Meter::new(meter::Config::default())));
+    let options = Options { data_dir: DataDir::None, ..options(Path::new("unused")) };
+    let mut ledger = Ledger::open(options, Arc::clone(&meter)).unwrap();
+    commit(&mut ledger, batch(0..100));
+    commit(&mut ledger, batch(50..120));
+    ledger.write_folds().unwrap();
+    assert_eq!((ledger.tally().requests, ledger.tally().duplicates), (120, 30 + 20));
+    assert!(ledger.path().is_none());
+}
+
+#[test]
+fn no_plain_user_is_written_to_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(folder.path());
+    let mut batch = Batch::new(&["gateway".to_owned()]);
+    let record = Record {
+        start: NOW,
+        request_id: "r".into(),
+        user: "jane.roe.secret".into(),
+        consumer: "jane.roe.mail@example.com".into(),
+        ..Record::default()
+    };
+    let context = Context {
+        source: 0,
+        provider: "",
+        priced: Priced::default(),
+        cost: None,
+        price_row: 0,
+        dimensions: &[],
+        line: b"",
+    };
+    batch.push(&record, &context);
+    commit(&mut ledger, batch);
+    ledger.write_folds().unwrap();
+    drop(ledger);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(memchr::memmem::find(&bytes, b"jane.roe").is_none());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn restarts_and_lost_folds_never_change_a_counter(
+        steps in proptest::collection::vec((0_i64..400, 0_i64..60, any::<bool>(), any::<bool>()), 1..8)
+    ) {
+        let (folder, clean) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mut ledger, mut meter) = open(folder.path());
+        let (mut reference, reference_meter) = open(clean.path());
+        for (first, count, fold, restart) in steps {
+            commit(&mut ledger, batch(first..first + count));
+            commit(&mut reference, batch(first..first + count));
+            if fold {
+                ledger.write_folds().unwrap();
+            }
+            if restart {
+                drop(ledger);
+                (ledger, meter) = open(folder.path());
+            }
+        }
+        prop_assert_eq!(page(&meter), page(&reference_meter));
+        ledger.write_folds().unwrap();
+        prop_assert!(Check::run(folder.path()).unwrap().is_ok());
+    }
+}
