@@ -77,10 +77,10 @@ impl Batch {
         self.sources.get_mut(source).map(|(_, counts)| counts)
     }
 
-    /// Adds the positions that go with the records so far.
-    pub fn set_positions(&mut self, positions: Vec<(u64, String)>, forgotten: Vec<u64>) {
-        self.positions = positions;
-        self.forgotten = forgotten;
+    /// Adds positions that go with the records so far; a file's later position counts.
+    pub fn add_positions(&mut self, positions: Vec<(u64, String)>, forgotten: Vec<u64>) {
+        self.positions.extend(positions);
+        self.forgotten.extend(forgotten);
     }
 
     /// Number of requests.

@@ -69,7 +69,7 @@ impl Info {
         let free: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         Ok(Info {
             version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
-            bytes: size_on_disk(&path),
+            bytes: database_size(&path),
             free_bytes: free * page_size,
             requests: count("requests")?,
             first_start,
@@ -82,8 +82,14 @@ impl Info {
     }
 }
 
+/// Bytes that the ledger of a folder takes on disk.
+#[must_use]
+pub fn size_on_disk(folder: &Path) -> u64 {
+    database_size(&folder.join(super::open::LEDGER_FILE))
+}
+
 /// Bytes of a database and its write-ahead log.
-pub(super) fn size_on_disk(path: &Path) -> u64 {
+fn database_size(path: &Path) -> u64 {
     let size = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -350,7 +356,7 @@ impl Ledger {
     pub fn compact(&mut self) -> Result<(u64, u64), Error> {
         self.write_folds()?;
         let path = self.path.clone().unwrap_or_default();
-        let before = size_on_disk(&path);
+        let before = database_size(&path);
         self.connection.execute_batch(
             "BEGIN IMMEDIATE;
              DELETE FROM names WHERE kind IN (1, 2, 3) AND id NOT IN (
@@ -360,14 +366,14 @@ impl Ledger {
              PRAGMA wal_checkpoint(TRUNCATE);",
         )?;
         self.interner = super::intern::Interner::load(&self.connection, self.interner.privacy())?;
-        Ok((before, size_on_disk(&path)))
+        Ok((before, database_size(&path)))
     }
 
     /// Bytes of the ledger on disk; in memory, what it uses there.
     #[must_use]
     pub fn size(&self) -> u64 {
         match &self.path {
-            Some(path) => size_on_disk(path),
+            Some(path) => database_size(path),
             None => used_bytes(&self.connection).unwrap_or(0),
         }
     }

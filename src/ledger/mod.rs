@@ -25,7 +25,7 @@ pub mod writer;
 pub use batch::{Batch, Context, MAX_SESSION_NAME, hex};
 pub use config::Retention;
 pub use fold::ROLLUP_HOUR;
-pub use inspect::{Check, Finding, Info, Report};
+pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use intern::Privacy;
 pub use measure::{Measure, Measures};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup};

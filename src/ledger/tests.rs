@@ -69,7 +69,7 @@ fn batch(numbers: impl Iterator<Item = i64>) -> Batch {
     for n in numbers {
         push(&mut batch, n);
     }
-    batch.set_positions(vec![(7, "{}".to_owned())], Vec::new());
+    batch.add_positions(vec![(7, "{}".to_owned())], Vec::new());
     batch
 }
 

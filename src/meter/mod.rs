@@ -14,5 +14,5 @@ mod source;
 pub use catalogue::{CATALOGUE, Id, Kind, Metric};
 pub use config::Config;
 pub use page::{BudgetState, Gauges, SourceGauges, encode};
-pub use series::{Dirty, Meter};
+pub use series::{Dirty, Meter, Totals};
 pub use source::SourceCounts;

@@ -218,6 +218,23 @@ pub struct Dirty {
     pub value: String,
 }
 
+/// Sums over all series of a meter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests.
+    pub requests: u64,
+    /// Failed requests.
+    pub errors: u64,
+    /// Requests of models that nobody prices.
+    pub unpriced: u64,
+    /// Input tokens.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Cost per currency in nano-units.
+    pub cost: BTreeMap<Currency, i128>,
+}
+
 /// Positions of the series that rows with the same attributes touch.
 #[derive(Clone, Copy, Debug)]
 struct Handles {
@@ -600,6 +617,23 @@ impl Meter {
                 _ => self.own_dirty = true,
             }
         }
+    }
+
+    /// Sums over all series.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for RequestSeries { codes, errors, input, output, cost, .. } in self.requests.entries.iter().map(|e| &e.value) {
+            totals.requests += codes.values().sum::<u64>();
+            totals.errors += errors.values().sum::<u64>();
+            totals.input += input;
+            totals.output += output;
+            for (currency, nanos) in &cost.0 {
+                *totals.cost.entry(*currency).or_default() += nanos;
+            }
+        }
+        totals.unpriced = self.prices.entries.iter().map(|entry| entry.value.unpriced_requests).sum();
+        totals
     }
 
     /// Lines of the exposition that the series take.

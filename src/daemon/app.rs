@@ -1,0 +1,248 @@
+//! What the web server asks the sidecar: the metrics page, readiness, reload and the landing page.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::tz::TimeZone;
+use parking_lot::{Mutex, RwLock};
+
+use super::figures::{self, Figures};
+use super::process::Process;
+use super::reload::Reloader;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ledger::DataDir;
+use crate::ledger::writer::{Handle, Status};
+use crate::meter::{self, Gauges, Meter, SourceGauges};
+use crate::pipeline::ReaderStatus;
+use crate::pricing::{Budget, ExchangeRate, Table};
+use crate::record::{Micros, money};
+use crate::web::{self, App, Landing, Unavailable};
+
+/// A source is catching up while its log is ahead by more than this.
+const BEHIND_MICROS: i64 = 60_000_000;
+
+/// What a reload exchanges.
+#[derive(Debug)]
+pub(super) struct InForce {
+    pub(super) rates: Vec<ExchangeRate>,
+    pub(super) budgets: Vec<Budget>,
+    pub(super) price_table: Micros,
+    pub(super) reload_successful: bool,
+    pub(super) reload_time: Micros,
+}
+
+/// The running sidecar as others see it.
+#[derive(Debug)]
+pub(super) struct Sidecar {
+    clock: Clock,
+    zone: TimeZone,
+    folder: Option<PathBuf>,
+    meter: Arc<Mutex<Meter>>,
+    writer: Handle,
+    reader: Arc<Mutex<ReaderStatus>>,
+    in_force: RwLock<InForce>,
+    figures: RwLock<Figures>,
+    /// Until when a first start may keep the metrics back; `None` once they were shown, or at a later start.
+    first_read: Mutex<Option<Instant>>,
+    started: Micros,
+    reloader: RwLock<Option<Arc<Reloader>>>,
+}
+
+impl InForce {
+    pub(super) fn new(config: &Config, table: &Table, now: Micros) -> InForce {
+        InForce {
+            rates: config.pricing.rates.clone(),
+            budgets: config.pricing.budgets.clone(),
+            price_table: table.timestamp_seconds().saturating_mul(1_000_000),
+            reload_successful: true,
+            reload_time: now,
+        }
+    }
+}
+
+impl Sidecar {
+    pub(super) fn new(
+        config: &Config,
+        table: &Table,
+        meter: Arc<Mutex<Meter>>,
+        writer: Handle,
+        reader: Arc<Mutex<ReaderStatus>>,
+        first_read: Option<Instant>,
+        clock: Clock,
+    ) -> Sidecar {
+        let now = clock.now();
+        Sidecar {
+            zone: config.timezone.clone(),
+            folder: match super::data_dir(config) {
+                DataDir::Path(folder) => Some(folder),
+                DataDir::None => None,
+            },
+            meter,
+            writer,
+            reader,
+            in_force: RwLock::new(InForce::new(config, table, now)),
+            figures: RwLock::default(),
+            first_read: Mutex::new(first_read),
+            started: now,
+            reloader: RwLock::new(None),
+            clock,
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn set_reloader(self: &Arc<Self>, reloader: Arc<Reloader>) {
+        reloader.set_app(self);
+        *self.reloader.write() = Some(reloader);
+    }
+
+    /// Takes over what a reload accepted, or notes that it was refused.
+    pub(super) fn reloaded(&self, accepted: Option<InForce>) {
+        let mut in_force = self.in_force.write();
+        match accepted {
+            Some(new) => *in_force = new,
+            None => in_force.reload_successful = false,
+        }
+    }
+
+    pub(super) fn clock_stepped(&self) {
+        // An ended writer has said so itself.
+        let _ = self.writer.clock_step();
+    }
+
+    /// Reads the sums of the present periods.
+    pub(super) fn read_figures(&self) {
+        let Some(folder) = &self.folder else { return };
+        let budgets = self.in_force.read().budgets.clone();
+        match Figures::read(folder, &self.zone, &budgets, self.clock.now()) {
+            Ok(figures) => *self.figures.write() = figures,
+            Err(error) => tracing::warn!(%error, "cannot sum up the month; its gauges stay as they were"),
+        }
+    }
+
+    /// Whether a first start is still reading the history that it found.
+    fn is_reading_history(&self) -> bool {
+        let mut first_read = self.first_read.lock();
+        let Some(deadline) = *first_read else { return false };
+        let read = self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent);
+        if read || self.clock.instant() >= deadline {
+            *first_read = None;
+        }
+        first_read.is_some()
+    }
+
+    fn sources(&self, status: &Status) -> std::collections::BTreeMap<String, SourceGauges> {
+        let now = self.clock.now();
+        let mut sources: std::collections::BTreeMap<String, SourceGauges> = status
+            .sources
+            .iter()
+            .map(|(name, counts)| (name.clone(), SourceGauges { counts: counts.clone(), ..SourceGauges::default() }))
+            .collect();
+        for lag in &self.reader.lock().sources {
+            let source = sources.entry(lag.name.clone()).or_default();
+            source.lag_bytes = lag.bytes;
+            source.catching_up = lag.bytes > 0 && now - source.counts.last_record > BEHIND_MICROS;
+        }
+        sources
+    }
+
+    fn gauges(&self) -> Gauges {
+        let status = self.writer.status();
+        let process = Process::read();
+        let now = self.clock.now();
+        let in_force = self.in_force.read();
+        let figures = self.figures.read();
+        Gauges {
+            now,
+            sources: self.sources(&status),
+            rates: figures::rates(&in_force.rates, &self.zone, now),
+            budgets: figures.budgets.clone(),
+            month_cost: figures.month_cost.clone(),
+            ledger_rows: status.rows,
+            ledger_size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
+            last_commit: status.last_commit,
+            jobs: status.jobs,
+            price_table: in_force.price_table,
+            reload_successful: in_force.reload_successful,
+            reload_time: in_force.reload_time,
+            process_cpu_micros: process.cpu_micros,
+            process_open_fds: process.open_fds,
+            process_max_fds: process.max_fds,
+            process_virtual: process.virtual_bytes,
+            process_resident: process.resident_bytes,
+            process_start: self.started,
+        }
+    }
+}
+
+impl App for Sidecar {
+    fn metrics(&self) -> Result<String, Unavailable> {
+        if self.is_reading_history() {
+            let lag: u64 = self.reader.lock().sources.iter().map(|source| source.bytes).sum();
+            let why = format!("the log's history is being read for the first time, {lag} bytes are left; metrics follow so that history is no spike");
+            return Err(Unavailable(why));
+        }
+        meter::encode(&self.meter, self.gauges(), self.clock.instant())
+            .map_err(|error| Unavailable(format!("the page cannot be written: {error}")))
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.writer.failure().map_or(Ok(()), Err)
+    }
+
+    fn reload(&self) -> Result<String, String> {
+        let reloader = self.reloader.read().clone();
+        reloader.map_or_else(|| Err("the sidecar is still starting".to_owned()), |reloader| reloader.reload())
+    }
+
+    fn landing(&self) -> Landing {
+        let status = self.writer.status();
+        let sources = self.sources(&status);
+        let lags = self.reader.lock().sources.clone();
+        let behind: u64 = sources.values().filter(|source| source.catching_up).map(|source| source.lag_bytes).sum();
+        let error = lags.iter().find_map(|lag| lag.error.as_ref().map(|error| format!("{}: {error}", lag.name)));
+        let state = match (status.failure.as_ref(), error) {
+            (Some(failure), _) => web::State::Failing(failure.clone()),
+            _ if self.is_reading_history() || behind > 0 => {
+                web::State::CatchingUp(format!("{behind} bytes of log are left to read"))
+            }
+            (None, Some(error)) => web::State::CatchingUp(error),
+            (None, None) => web::State::Ready,
+        };
+        let totals = self.meter.lock().totals();
+        Landing {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state,
+            sources: lags
+                .iter()
+                .map(|lag| {
+                    let source = sources.get(&lag.name).cloned().unwrap_or_default();
+                    web::Source {
+                        name: lag.name.clone(),
+                        path: lag.path.clone(),
+                        lag_bytes: lag.bytes,
+                        lines: source.counts.lines,
+                        records: source.counts.records,
+                        rejected: source.counts.rejected.iter().sum(),
+                    }
+                })
+                .collect(),
+            figures: web::Figures {
+                requests: totals.requests,
+                errors: totals.errors,
+                unpriced: totals.unpriced,
+                input_tokens: totals.input,
+                output_tokens: totals.output,
+                cost: totals
+                    .cost
+                    .iter()
+                    .map(|(currency, nanos)| (currency.to_string(), money::format_nanos(*nanos)))
+                    .collect(),
+            },
+        }
+    }
+}

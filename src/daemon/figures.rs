@@ -1,0 +1,214 @@
+//! Gauges that need sums over the ledger: cost of the month, budgets; and the watch over the clock.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _, Zoned};
+use tokio_util::sync::CancellationToken;
+
+use super::app::Sidecar;
+use crate::ledger::{Measure, Usage, UsageQuery};
+use crate::meter::BudgetState;
+use crate::pricing::{Budget, BudgetPeriod, BudgetUnit, ExchangeRate, rate_in_force};
+use crate::record::{Attributes, Currency, Micros, money};
+
+/// How often sums are read anew.
+const SUM_INTERVAL: Duration = Duration::from_secs(15);
+/// How often the clocks are compared.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
+/// By how much the clocks may part.
+const CLOCK_STEP_MICROS: i64 = 1_000_000;
+/// The part of a month after which it is forecast.
+const FORECAST_AFTER_SECONDS: i64 = 86_400;
+
+/// Sums of the present periods.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Figures {
+    pub(super) month_cost: Vec<(String, Currency, i128, Option<i128>)>,
+    pub(super) budgets: Vec<BudgetState>,
+}
+
+/// Seconds of a rollup's bucket that a zone needs for exact days: an hour, or a quarter where its offset from UTC is no
+/// whole hour now or half a year on.
+pub(super) fn rollup_seconds(zone: &TimeZone, now: Micros) -> i64 {
+    let offset = |micros: Micros| {
+        Timestamp::from_microsecond(micros).map_or(0, |timestamp| i64::from(zone.to_offset(timestamp).seconds()))
+    };
+    let half_year = 183 * 86_400 * 1_000_000;
+    let whole = [now, now + half_year].into_iter().all(|moment| offset(moment) % 3600 == 0);
+    if whole { crate::ledger::ROLLUP_HOUR } else { 900 }
+}
+
+/// First and last moment of the period that holds `now`, in seconds since the epoch: `[first, last)`.
+fn period(zone: &TimeZone, now: Micros, period: BudgetPeriod) -> Option<(i64, i64)> {
+    let now = Timestamp::from_microsecond(now).ok()?.to_zoned(zone.clone());
+    let (first, span) = match period {
+        BudgetPeriod::Day => (now.start_of_day().ok()?, 1.day()),
+        BudgetPeriod::Month => (now.first_of_month().ok()?.start_of_day().ok()?, 1.month()),
+    };
+    let last: Zoned = first.checked_add(span).ok()?;
+    Some((first.timestamp().as_second(), last.timestamp().as_second()))
+}
+
+impl Figures {
+    /// Reads the sums of the periods that hold `now`.
+    pub(super) fn read(
+        folder: &Path,
+        zone: &TimeZone,
+        budgets: &[Budget],
+        now: Micros,
+    ) -> Result<Figures, crate::ledger::Error> {
+        let query = UsageQuery::open(folder)?;
+        let mut figures = Figures::default();
+        let Some((month, next_month)) = period(zone, now, BudgetPeriod::Month) else { return Ok(figures) };
+        let by_month = query.sum(month, next_month)?;
+        let elapsed = now.div_euclid(1_000_000) - month;
+        let mut costs: BTreeMap<(String, Currency), i128> = BTreeMap::new();
+        for usage in &by_month {
+            if let Some(currency) = usage.currency {
+                let cost = i128::from(usage.measures.get(Measure::Cost));
+                *costs.entry((usage.attributes.gateway.clone(), currency)).or_default() += cost;
+            }
+        }
+        for ((gateway, currency), cost) in costs {
+            let forecast = (elapsed >= FORECAST_AFTER_SECONDS)
+                .then(|| money::div_half_even(cost * i128::from(next_month - month), i128::from(elapsed)));
+            figures.month_cost.push((gateway, currency, cost, forecast));
+        }
+        let by_day = match period(zone, now, BudgetPeriod::Day) {
+            Some((day, next_day)) if budgets.iter().any(|budget| budget.period == BudgetPeriod::Day) => {
+                query.sum(day, next_day)?
+            }
+            _ => Vec::new(),
+        };
+        for budget in budgets {
+            let (usage, label) = match budget.period {
+                BudgetPeriod::Day => (&by_day, "day"),
+                BudgetPeriod::Month => (&by_month, "month"),
+            };
+            figures.budgets.push(BudgetState {
+                name: budget.name.clone(),
+                unit: match budget.unit {
+                    BudgetUnit::Requests => "requests".to_owned(),
+                    BudgetUnit::Tokens => "tokens".to_owned(),
+                    BudgetUnit::Currency(currency) => currency.to_string(),
+                },
+                period: label,
+                limit_nanos: budget.limit_nanos,
+                used_nanos: usage.iter().filter(|usage| selects(budget, &usage.attributes)).map(|u| used(budget, u)).sum(),
+            });
+        }
+        Ok(figures)
+    }
+}
+
+fn selects(budget: &Budget, attributes: &Attributes) -> bool {
+    budget.filter.iter().all(|(key, wanted)| {
+        let value = match key.as_str() {
+            "gateway" => attributes.gateway.as_str(),
+            "route" => &attributes.route,
+            "provider" => &attributes.provider,
+            "model" => &attributes.model,
+            "consumer" => &attributes.consumer,
+            "upstream" => &attributes.upstream,
+            "mode" => attributes.mode.label(),
+            dimension => {
+                attributes.dimensions.iter().find(|(name, _)| name == dimension).map_or("", |(_, value)| value.as_str())
+            }
+        };
+        value == wanted
+    })
+}
+
+fn used(budget: &Budget, usage: &Usage) -> i128 {
+    let measure = |measure: Measure| i128::from(usage.measures.get(measure));
+    match budget.unit {
+        BudgetUnit::Requests => measure(Measure::Requests) * money::NANOS,
+        BudgetUnit::Tokens => {
+            let kinds = [
+                Measure::UncachedInput,
+                Measure::CacheRead,
+                Measure::CacheWrite5m,
+                Measure::CacheWrite1h,
+                Measure::VisibleOutput,
+                Measure::Reasoning,
+            ];
+            kinds.into_iter().map(measure).sum::<i128>() * money::NANOS
+        }
+        BudgetUnit::Currency(currency) if usage.currency == Some(currency) => measure(Measure::Cost),
+        BudgetUnit::Currency(_) => 0,
+    }
+}
+
+/// The rates in force today, one for each pair of currencies.
+pub(super) fn rates(configured: &[ExchangeRate], zone: &TimeZone, now: Micros) -> Vec<(Currency, Currency, i128)> {
+    let Ok(timestamp) = Timestamp::from_microsecond(now) else { return Vec::new() };
+    let today = timestamp.to_zoned(zone.clone()).date();
+    let pairs: std::collections::BTreeSet<_> = configured.iter().map(|rate| (rate.from, rate.to)).collect();
+    let in_force = |(from, to)| rate_in_force(configured, from, to, today).map(|rate| (from, to, rate.nanos));
+    pairs.into_iter().filter_map(in_force).collect()
+}
+
+/// Keeps the sums fresh and watches the clock until `end`.
+pub(super) async fn keep(app: Arc<Sidecar>, end: CancellationToken) {
+    let mut sums = tokio::time::interval(SUM_INTERVAL);
+    let mut clocks = tokio::time::interval(CLOCK_INTERVAL);
+    sums.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    clocks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let clock = app.clock().clone();
+    let (mut wall, mut steady) = (clock.now(), clock.instant());
+    loop {
+        tokio::select! {
+            () = end.cancelled() => return,
+            _ = sums.tick() => {
+                let app = Arc::clone(&app);
+                // A failure to read is logged there; the gauges stay as they were.
+                let _ = tokio::task::spawn_blocking(move || app.read_figures()).await;
+            }
+            _ = clocks.tick() => {
+                let (now, instant) = (clock.now(), clock.instant());
+                let passed = i64::try_from(instant.saturating_duration_since(steady).as_micros()).unwrap_or(i64::MAX);
+                if (now - wall - passed).abs() > CLOCK_STEP_MICROS {
+                    tracing::warn!(by_seconds = (now - wall - passed) / 1_000_000, "the wall clock was set");
+                    app.clock_stepped();
+                }
+                (wall, steady) = (now, instant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Micros = 1_790_000_000_000_000;
+
+    #[test]
+    fn only_odd_offsets_need_quarters() {
+        for (zone, want) in [
+            ("UTC", 3600),
+            ("Asia/Shanghai", 3600),
+            ("Europe/Berlin", 3600),
+            ("Asia/Kolkata", 900),
+            ("Asia/Kathmandu", 900),
+            ("Australia/Lord_Howe", 900),
+        ] {
+            assert_eq!(rollup_seconds(&TimeZone::get(zone).unwrap(), NOW), want, "{zone}");
+        }
+    }
+
+    #[test]
+    fn periods_are_those_of_the_zone() {
+        // 2026-09-21T14:13:20Z
+        let shanghai = TimeZone::get("Asia/Shanghai").unwrap();
+        let (first, last) = period(&shanghai, NOW, BudgetPeriod::Day).unwrap();
+        assert_eq!((last - first, first.rem_euclid(86_400)), (86_400, 16 * 3600));
+        let (first, last) = period(&TimeZone::UTC, NOW, BudgetPeriod::Month).unwrap();
+        assert_eq!((last - first) / 86_400, 30);
+        assert!(first <= NOW / 1_000_000 && NOW / 1_000_000 < last);
+    }
+}

@@ -1,0 +1,301 @@
+//! The sidecar as a whole: checked configuration → built (opened, bound, nothing running) → running → drained.
+//!
+//! [`Daemon::build`] opens everything that can fail. [`Daemon::run`] starts the threads and tasks and ends them in the
+//! order in which the data flows: the reader, the writer, and the web server last, so that the final scrape sees the end.
+
+mod app;
+mod figures;
+mod key;
+mod process;
+mod reload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use self::app::Sidecar;
+pub use self::key::load as load_privacy_key;
+pub use self::reload::Loader;
+use crate::clock::Clock;
+use crate::config::{self, Config, SessionIds};
+use crate::ledger::writer::{Handle, Writer};
+use crate::ledger::{self, DataDir, Ledger};
+use crate::meter::{self, Meter};
+use crate::pipeline::{Feed, Prices, Reader, Stop, Wake};
+use crate::record::Micros;
+use crate::{format, pricing, tail, web};
+
+/// The longest that draining may take before what is left is given up: it is read again at the next start.
+const DRAIN: Duration = Duration::from_secs(8);
+/// How long a first start may keep the metrics back while it reads history.
+const FIRST_READ: Duration = Duration::from_secs(60);
+
+/// Why the sidecar cannot start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// Price files.
+    #[error("read the prices:\n{}", .0.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    Prices(Vec<pricing::Problem>),
+    /// A source's format.
+    #[error(transparent)]
+    Format(#[from] format::Error),
+    /// A source's path.
+    #[error(transparent)]
+    Tail(#[from] tail::Error),
+    /// The web server.
+    #[error(transparent)]
+    Web(#[from] web::Error),
+    /// The pseudonyms' key.
+    #[error("{action} the privacy key {path}: {source}")]
+    Key {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("start the reader: {0}")]
+    Thread(std::io::Error),
+    /// There is nothing to read.
+    #[error("find a log to read: no source is configured; name one as in `--log higress=/var/log/higress/access.log`, or under `sources:` in --config")]
+    NoSource,
+}
+
+impl Error {
+    /// Whether the user has to change something: exit code 2 rather than 1.
+    #[must_use]
+    pub fn is_misuse(&self) -> bool {
+        match self {
+            Error::Ledger(error) => error.is_misuse(),
+            Error::Thread(_) => false,
+            Error::Prices(_)
+            | Error::Format(_)
+            | Error::Tail(_)
+            | Error::Web(_)
+            | Error::Key { .. }
+            | Error::NoSource => true,
+        }
+    }
+}
+
+/// Opened and bound; nothing runs yet.
+#[derive(Debug)]
+pub struct Daemon {
+    reader: Reader,
+    wake: Wake,
+    woken: Receiver<()>,
+    writer: Writer,
+    bound: web::Bound,
+    app: Arc<Sidecar>,
+    loader: Loader,
+    config: Config,
+}
+
+/// The ledger, the meter and the prices of a configuration, opened: what `run` and `ingest` share.
+#[derive(Debug)]
+pub struct Opened {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The meter, restored.
+    pub meter: Arc<Mutex<Meter>>,
+    /// The price table in force.
+    pub table: Arc<pricing::Table>,
+    /// The ledger's ids of its rows.
+    pub price_ids: Vec<u32>,
+}
+
+/// Where the ledger lives by this configuration.
+#[must_use]
+pub fn data_dir(config: &Config) -> DataDir {
+    match config.data_dir.path() {
+        Some(path) => DataDir::Path(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
+        None => DataDir::None,
+    }
+}
+
+/// Loads the price table of a configuration.
+///
+/// # Errors
+/// Every problem of every price file.
+pub fn load_prices(config: &Config) -> Result<pricing::Table, Error> {
+    pricing::load(&config.pricing, |path| std::fs::read_to_string(path)).map_err(Error::Prices)
+}
+
+/// Opens the ledger for writing, with prices and pseudonyms.
+///
+/// # Errors
+/// See [`Error`].
+pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
+    let table = Arc::new(load_prices(config)?);
+    let folder = data_dir(config);
+    let key = key::load(config.privacy.key_file.as_deref(), &folder)?;
+    let meter = Arc::new(Mutex::new(Meter::new(config.meter.clone())));
+    let options = ledger::Options {
+        data_dir: folder,
+        privacy: ledger::Privacy { key, hash_sessions: config.privacy.session_ids == SessionIds::Hashed },
+        rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
+        clock: clock.clone(),
+    };
+    let mut ledger = Ledger::open(options, Arc::clone(&meter))?;
+    let rows: Vec<(String, String)> = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
+    let price_ids = ledger.keep_price_rows(rows.iter().map(|(id, json)| (id.as_str(), json.clone())))?;
+    Ok(Opened { ledger, meter, table, price_ids })
+}
+
+/// The decoders of a configuration's sources, in their order, as the reader wants them.
+///
+/// # Errors
+/// A source's format is unknown.
+pub fn feeds(sources: &[config::Source]) -> Result<Vec<(String, String, Feed)>, Error> {
+    let feed = |source: &config::Source| {
+        let dimensions = source.format.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
+        let feed = Feed { decoder: format::Decoder::build(&source.format)?, dimensions };
+        Ok((source.tail.name.clone(), source.tail.path.clone(), feed))
+    };
+    sources.iter().map(feed).collect()
+}
+
+/// The stored positions of a ledger. One that cannot be read is an error: to begin anew would count twice.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn positions(ledger: &Ledger) -> Result<Vec<tail::Position>, Error> {
+    let read = |json: &String| {
+        serde_json::from_str(json).map_err(|error| ledger::Error::Stored(format!("a position in a log: {error}")))
+    };
+    Ok(ledger.positions()?.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+impl Daemon {
+    /// Opens and binds everything that a configuration names. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing runs then.
+    pub async fn build(config: Config, loader: Loader, clock: Clock) -> Result<Daemon, Error> {
+        if config.sources.is_empty() {
+            return Err(Error::NoSource);
+        }
+        // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
+        let bound = web::bind(&config.web).await?;
+        let Opened { mut ledger, meter, table, price_ids } = open(&config, &clock)?;
+        ledger.keep_configuration(&config.without_secrets())?;
+        let is_first = ledger.is_new()?;
+        let tails = config.sources.iter().map(|source| source.tail.clone()).collect();
+        let tail = tail::Tail::new(tails, positions(&ledger)?)?;
+        let prices = Prices::new(Arc::clone(&table), price_ids, config.pricing.mode);
+        let reader = Reader::new(tail, feeds(&config.sources)?, prices, clock.clone());
+        let (wake, woken) = Wake::channel();
+        let writer = Writer::start(ledger, config.retention.clone())?;
+        let first_read = is_first.then(|| clock.instant() + FIRST_READ);
+        let app = Arc::new(Sidecar::new(&config, &table, meter, writer.handle(), reader.status(), first_read, clock));
+        Ok(Daemon { reader, wake, woken, writer, bound, app, loader, config })
+    }
+
+    /// The addresses that people and scrapers use.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.bound.urls()
+    }
+
+    /// Runs until `shutdown`, then drains.
+    ///
+    /// # Errors
+    /// The ledger is damaged, or the web server ended by itself.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Daemon { reader, wake, woken, writer, bound, app, loader, config } = self;
+        let stop = Stop::default();
+        let watch = CancellationToken::new();
+        let serve = CancellationToken::new();
+        let paths = Arc::new(Mutex::new(reader.tail().watch_paths()));
+        let watching = tokio::spawn({
+            let (paths, wake) = (Arc::clone(&paths), wake.clone());
+            tail::watch(move || paths.lock().clone(), move || wake.wake(), watch.clone())
+        });
+        let reload = reload::Reloader::new(loader, config, writer.handle(), wake.clone());
+        app.set_reloader(Arc::clone(&reload));
+        let reading = std::thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn({
+                let (stop, handle, reload, mut reader) = (stop.clone(), writer.handle(), Arc::clone(&reload), reader);
+                move || {
+                    reader.follow(&handle, &stop, &woken, |reader, handle| {
+                        let reloaded = reload.apply(reader, handle)?;
+                        if reloaded {
+                            *paths.lock() = reader.tail().watch_paths();
+                        }
+                        Ok(())
+                    })
+                }
+            })
+            .map_err(Error::Thread)?;
+        let gauging = tokio::spawn(figures::keep(Arc::clone(&app), watch.clone()));
+        let mut serving = tokio::spawn(web::serve(bound, Arc::clone(&app) as Arc<dyn web::App>, serve.clone()));
+        let hangup = tokio::spawn(reload::on_hangup(Arc::clone(&reload), watch.clone()));
+        let handle = writer.handle();
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            () = until_ended(&writer) => Ok(()),
+            served = &mut serving => served.unwrap_or(Ok(())),
+        };
+        stop.stop();
+        wake.wake();
+        watch.cancel();
+        let _ = tokio::join!(watching, gauging, hangup);
+        let drained = tokio::task::spawn_blocking(move || drain(reading, writer, &handle));
+        let written = drained.await.unwrap_or(Ok(()));
+        serve.cancel();
+        if !serving.is_finished() {
+            let _ = tokio::time::timeout(Duration::from_secs(2), &mut serving).await;
+        }
+        ended?;
+        Ok(written?)
+    }
+}
+
+/// Waits for the writer to end by itself, which it does only when it cannot go on.
+async fn until_ended(writer: &Writer) {
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    while !writer.has_ended() {
+        tick.tick().await;
+    }
+}
+
+/// Ends the reader, then the writer; a disk that takes nothing is given up after [`DRAIN`].
+fn drain(
+    reading: std::thread::JoinHandle<Result<(), ledger::writer::Ended>>,
+    writer: Writer,
+    handle: &Handle,
+) -> Result<(), ledger::Error> {
+    let slice = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    while !reading.is_finished() {
+        if waited >= DRAIN || handle.failure().is_some() {
+            handle.give_up();
+        }
+        std::thread::sleep(slice);
+        waited += slice;
+    }
+    if handle.failure().is_some() {
+        handle.give_up();
+    }
+    // The writer's own result says why the reader could not go on, if it could not.
+    let _ = reading.join();
+    writer.stop().map(|_| ())
+}
+
+/// Gauges of the moment for a metrics page outside a running sidecar: the catalogue's shape without any source.
+#[must_use]
+pub fn empty_page(now: Micros, clock: &Clock) -> String {
+    let meter = Arc::new(Mutex::new(Meter::new(meter::Config::default())));
+    let gauges = meter::Gauges { now, ..meter::Gauges::default() };
+    meter::encode(&meter, gauges, clock.instant()).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! A changed configuration takes effect without a restart; a bad one changes nothing.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use tokio_util::sync::CancellationToken;
+
+use super::app::{InForce, Sidecar};
+use super::{feeds, load_prices};
+use crate::config::{self, Config};
+use crate::ledger::writer::{Ended, Handle};
+use crate::pipeline::{Feed, Prices, Reader, Wake};
+use crate::tail;
+
+/// How long the reader may take to take over a configuration.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Reads the configuration again: file, flags and environment.
+pub type Loader = Arc<dyn LoadConfig>;
+
+/// Something that reads the configuration again.
+pub trait LoadConfig: Send + Sync + std::fmt::Debug {
+    /// The configuration as it is now.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    fn load(&self) -> Result<Config, config::Problems>;
+}
+
+/// What the reader is to take over.
+struct Pending {
+    tails: Vec<tail::Source>,
+    sources: Vec<(String, String, Feed)>,
+    prices: Prices,
+    answer: SyncSender<Result<(), String>>,
+}
+
+/// Reloads, one at a time.
+pub(super) struct Reloader {
+    loader: Loader,
+    config: Mutex<Config>,
+    writer: Handle,
+    wake: Wake,
+    pending: Mutex<Option<Pending>>,
+    app: Mutex<Weak<Sidecar>>,
+}
+
+impl std::fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reloader").finish_non_exhaustive()
+    }
+}
+
+impl Reloader {
+    pub(super) fn new(loader: Loader, config: Config, writer: Handle, wake: Wake) -> Arc<Reloader> {
+        Arc::new(Reloader {
+            loader,
+            config: Mutex::new(config),
+            writer,
+            wake,
+            pending: Mutex::new(None),
+            app: Mutex::new(Weak::new()),
+        })
+    }
+
+    pub(super) fn set_app(&self, app: &Arc<Sidecar>) {
+        *self.app.lock() = Arc::downgrade(app);
+    }
+
+    /// Reads, checks and takes over the configuration; says what came of it.
+    pub(super) fn reload(&self) -> Result<String, String> {
+        let mut current = self.config.lock();
+        let taken = self.take_over();
+        let Some(app) = self.app.lock().upgrade() else { return Err("the sidecar is ending".to_owned()) };
+        match taken {
+            Ok((config, in_force)) => {
+                app.reloaded(Some(in_force));
+                app.read_figures();
+                let mut said = "the configuration was reloaded".to_owned();
+                let restart = needs_restart(&current, &config);
+                if !restart.is_empty() {
+                    said.push_str(&format!("; changes of {} take effect at the next start", restart.join(", ")));
+                }
+                *current = config;
+                tracing::info!("{said}");
+                Ok(said)
+            }
+            Err(problem) => {
+                app.reloaded(None);
+                tracing::error!("the configuration was not reloaded, the old one stays in force: {problem}");
+                Err(problem)
+            }
+        }
+    }
+
+    fn take_over(&self) -> Result<(Config, InForce), String> {
+        let config = self.loader.load().map_err(|problems| problems.to_string())?;
+        if config.sources.is_empty() {
+            return Err(super::Error::NoSource.to_string());
+        }
+        let problems = crate::web::check(&config.web);
+        if !problems.is_empty() {
+            return Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+        let table = Arc::new(load_prices(&config).map_err(|error| error.to_string())?);
+        let sources = feeds(&config.sources).map_err(|error| error.to_string())?;
+        let ended = |error: Ended| error.to_string();
+        let rows = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
+        let ids = self.writer.keep_prices(rows).map_err(ended)?;
+        let (answer, answered) = sync_channel(1);
+        *self.pending.lock() = Some(Pending {
+            tails: config.sources.iter().map(|source| source.tail.clone()).collect(),
+            sources,
+            prices: Prices::new(Arc::clone(&table), ids, config.pricing.mode),
+            answer,
+        });
+        self.wake.wake();
+        answered.recv_timeout(PATIENCE).map_err(|_| {
+            "the reader is busy and did not take the configuration over; is the disk full?".to_owned()
+        })??;
+        self.writer.set_retention(config.retention.clone()).map_err(ended)?;
+        self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;
+        let now = self.app.lock().upgrade().map_or(0, |app| app.clock().now());
+        let in_force = InForce::new(&config, &table, now);
+        Ok((config, in_force))
+    }
+
+    /// Called by the reader between two steps: takes over what is pending. Returns whether there was something.
+    pub(super) fn apply(&self, reader: &mut Reader, writer: &Handle) -> Result<bool, Ended> {
+        let Some(pending) = self.pending.lock().take() else { return Ok(false) };
+        let taken = reader.reload(pending.tails, pending.sources, pending.prices, writer)?;
+        // Whoever asked may have lost patience.
+        let _ = pending.answer.try_send(taken.map_err(|error| error.to_string()));
+        Ok(true)
+    }
+}
+
+/// Parts of the configuration that differ and are read at the start only.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let mut parts = config::needs_restart(old, new);
+    if old.meter != new.meter {
+        parts.push("metrics");
+    }
+    let web = |config: &Config| crate::web::Config { listen: Vec::new(), ..config.web.clone() };
+    if web(old) != web(new) {
+        parts.push("web");
+    }
+    if old.privacy != new.privacy {
+        parts.push("privacy");
+    }
+    parts
+}
+
+/// Reloads at each SIGHUP until `end`.
+pub(super) async fn on_hangup(reloader: Arc<Reloader>, end: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP cannot be caught; reload by POST /-/reload");
+            return;
+        }
+    };
+    loop {
+        tokio::select! {
+            () = end.cancelled() => return,
+            received = hangup.recv() => {
+                if received.is_none() {
+                    return;
+                }
+                let reloader = Arc::clone(&reloader);
+                // What came of it is logged.
+                let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+            }
+        }
+    }
+}
