@@ -23,7 +23,7 @@ pub(crate) const MAX_TOTAL: u64 = MAX_TOKENS * 8;
 
 /// What a gateway makes of one record of a line.
 #[expect(clippy::large_enum_variant, reason = "lives on the stack of one call; a box would cost an allocation a line")]
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Reading<'a> {
     /// A request.
     Draft(Draft<'a>),
@@ -34,7 +34,7 @@ pub(crate) enum Reading<'a> {
 }
 
 /// Where the paths of the user's own fields and dimensions are looked up.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) enum Source<'a> {
     /// Nowhere.
     #[default]
@@ -46,7 +46,7 @@ pub(crate) enum Source<'a> {
 }
 
 /// A request as a gateway's line tells it, before anything is concluded.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Draft<'a> {
     /// Whatever is copied as it is. `start`, `outcome` and `usage` are left for [`Draft::finish`], labels unbounded.
     pub(crate) record: Box<Record<'a>>,

@@ -29,7 +29,7 @@ use crate::record::{Anomaly, MAX_TOKENS, Mode, Reject, Skip};
 macro_rules! slots {
     ($(#[$doc:meta])* $name:ident { $($field:ident = $key:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Default, PartialEq)]
+        #[derive(Debug, Default)]
         struct $name<'a> { $($field: Scalar<'a>,)+ }
         impl<'a> $name<'a> {
             /// The slot that a key fills.
@@ -204,7 +204,7 @@ fn emit_ai_log(
     if whole && json::is_too_deep(&text) {
         return emit(Reading::Rejected(Reject::TooDeep));
     }
-    if !whole && inner == Inner::default() {
+    if !whole && !text.trim_start().starts_with("{\"") {
         let reject = if json::is_too_deep(&text) { Reject::TooDeep } else { Reject::Malformed };
         return emit(Reading::Rejected(reject));
     }
@@ -292,7 +292,12 @@ fn draft<'a>(outer: Outer<'a>, mut inner: Inner<'a>, zone: &TimeZone, source: So
 /// Reads a details value: an object, or an object in a string.
 fn read_details<'a>(value: &Scalar<'a>, details: &mut Details<'a>) {
     match value {
-        Scalar::Escaped(text) => scan::read_details(text, details),
+        Scalar::Escaped(text) => {
+            if scan::read_details(text, details).is_none() {
+                let text = json::unescape(text);
+                read_details_text(&text, &mut |key, value| set(details, key, value.into_owned()));
+            }
+        }
         Scalar::Nested(Cow::Borrowed(text)) => {
             read_details_text(text, &mut |key, value| set(details, key, value));
         }

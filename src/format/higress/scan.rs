@@ -66,14 +66,15 @@ fn plain(value: Scalar<'_>) -> Scalar<'_> {
     }
 }
 
-/// Reads the counts of a details object that [`scan`] accepted.
-pub(super) fn read_details<'a>(escaped: &'a str, details: &mut Details<'a>) {
-    let mut cursor = Cursor { text: escaped, bytes: escaped.as_bytes(), at: 1 };
-    let _ = cursor.object(&mut |key, value| {
+/// Reads the counts of a details object that [`scan`] accepted; `None` where it has a key that only the slower path reads.
+pub(super) fn read_details<'a>(escaped: &'a str, details: &mut Details<'a>) -> Option<()> {
+    let mut cursor = Cursor { text: escaped, bytes: escaped.as_bytes(), at: 0 };
+    cursor.expect(b"{")?;
+    cursor.object(&mut |key, value| {
         if let Some(slot) = details.slot(key) {
             *slot = plain(value);
         }
-    });
+    })
 }
 
 /// Whether a control character is among the bytes; JSON has none within strings, and a log line has none between.
