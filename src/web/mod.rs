@@ -1,5 +1,59 @@
-//! HTTP: the routes, who may use them, and the landing page.
+//! HTTP: the paths, who may use them, and the landing page.
+//!
+//! Requests become answers that the daemon provides through [`App`]. [`bind`] opens the listeners and checks every
+//! setting, [`serve`] runs until it is told to stop. In reading order: `server` (listeners and connections), `route`
+//! (the table of paths), `access` and `rules` (who may what), `credential`, `live`, `toolkit`, `settings` and `tls` (the
+//! web configuration file), `landing` (the page), `reply`, `paced`. Deliberately knows neither ledger nor meter.
 
+mod access;
 mod config;
+mod credential;
+mod error;
+mod landing;
+mod live;
+mod paced;
+mod reply;
+mod route;
+mod rules;
+mod server;
+mod settings;
+mod tls;
+mod toolkit;
 
+pub use access::Access;
 pub use config::{Config, Role};
+pub use error::{Error, Problem};
+pub use landing::{Figures, Landing, Source, State};
+pub use route::{ROUTES, Route};
+pub use server::{Bound, bind, check, serve};
+
+/// What the daemon provides. Every function runs beside the server's own threads and may block for a while.
+pub trait App: Send + Sync + 'static {
+    /// The metrics as an OpenMetrics 1.0 page.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] while the page would mislead, such as before history is read; the scrape gets 503.
+    fn metrics(&self) -> Result<String, Unavailable>;
+
+    /// Whether the ledger can commit.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it cannot, for people; anybody may read it.
+    fn ready(&self) -> Result<(), String>;
+
+    /// Reads the configuration again and says what came of it.
+    ///
+    /// # Errors
+    ///
+    /// Why the old configuration stays.
+    fn reload(&self) -> Result<String, String>;
+
+    /// What the landing page shows.
+    fn landing(&self) -> Landing;
+}
+
+/// Why there is no page of metrics yet, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable(pub String);

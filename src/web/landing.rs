@@ -1,0 +1,288 @@
+//! Plain figures become the landing page.
+//!
+//! One page without scripts and without anything fetched from elsewhere, so that its content security policy can forbid
+//! both. Everything that is not ours is escaped: names in it come from logs. Reads no state; the daemon provides it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+/// What the landing page shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Landing {
+    /// The program's version.
+    pub version: String,
+    /// How things stand.
+    pub state: State,
+    /// The logs that are followed, in the configuration's order.
+    pub sources: Vec<Source>,
+    /// Totals since the ledger began.
+    pub figures: Figures,
+}
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Everything read is counted and stored.
+    Ready,
+    /// History is still being read; the text says how far.
+    CatchingUp(String),
+    /// The ledger cannot commit; the text says why.
+    Failing(String),
+}
+
+/// One log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Its configured name.
+    pub name: String,
+    /// Its path or glob.
+    pub path: String,
+    /// Bytes written and not yet read.
+    pub lag_bytes: u64,
+    /// Logical lines read.
+    pub lines: u64,
+    /// Records read; requests, skipped, rejected and duplicates together.
+    pub records: u64,
+    /// Records that could not be used.
+    pub rejected: u64,
+}
+
+/// Totals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Requests counted.
+    pub requests: u64,
+    /// Requests that failed, for whatever reason.
+    pub errors: u64,
+    /// Requests of models that nobody prices.
+    pub unpriced: u64,
+    /// Input tokens, cache reads and writes included.
+    pub input_tokens: u64,
+    /// Output tokens, reasoning included.
+    pub output_tokens: u64,
+    /// Currency and exact decimal amount, as in `("USD", "0.011925")`.
+    pub cost: Vec<(String, String)>,
+}
+
+/// The page's only style; its hash is in the content security policy.
+const STYLE: &str = "
+:root{color-scheme:light dark;--ink:#1c2330;--dim:#5b6575;--line:#dfe3e9;--back:#f6f7f9;--card:#fff;--link:#1257b8;
+--good:#14773f;--warn:#8f5a00;--bad:#b3261e}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e9ef;--dim:#9aa4b2;--line:#2b323d;--back:#12161c;--card:#1a2029;
+--link:#7db2ff;--good:#5fd08f;--warn:#f0b64d;--bad:#ff8a80}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}
+main{max-width:60rem;margin:0 auto;padding:2rem 1rem 3rem}
+h1{margin:0;font-size:1.6rem}h1 small{font-size:.9rem;font-weight:400;color:var(--dim)}
+h2{margin:2rem 0 .6rem;font-size:1.05rem}
+p{margin:.4rem 0}
+a{color:var(--link)}
+.dim,dt,th{color:var(--dim)}
+.state{display:inline-block;margin-top:1rem;padding:.35rem .8rem;border:1px solid currentColor;border-radius:.5rem;
+overflow-wrap:anywhere}
+.good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad)}
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.6rem;margin:0}
+dl div{padding:.7rem .9rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
+dt{font-size:.85rem}
+dd{margin:0;font-size:1.2rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.table{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
+table{width:100%;border-collapse:collapse;font-size:.92rem}
+th,td{padding:.5rem .9rem;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+th{font-weight:500;font-size:.85rem}
+th:first-child,td:first-child{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:9rem}
+tbody tr{border-top:1px solid var(--line)}
+ul{margin:0;padding-left:1.2rem}
+";
+
+/// The content security policy of the page: nothing but its own style.
+pub(super) fn policy() -> String {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    )
+}
+
+/// The page. `prefix` stands before our paths (empty, or `/a/b`); `links` are paths with what they are.
+pub(super) fn page(landing: &Landing, prefix: &str, links: &[(&str, &str)]) -> String {
+    let (class, state) = match &landing.state {
+        State::Ready => ("good", "Ready: everything read is counted and stored.".to_owned()),
+        State::CatchingUp(how) => ("warn", format!("Catching up: {how}")),
+        State::Failing(why) => ("bad", format!("Failing: {why}")),
+    };
+    let links: String = links
+        .iter()
+        .map(|(path, about)| {
+            let (path, about) = (escape(&format!("{prefix}{path}")), escape(about));
+            format!("<li><a href=\"{path}\">{path}</a> <span class=\"dim\">{about}</span></li>\n")
+        })
+        .collect();
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>tokentail</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>tokentail <small>{version}</small></h1>\n\
+         <p>Turns an LLM gateway’s log into exact, priced, durable metrics.</p>\n\
+         <p class=\"state {class}\" role=\"status\">{state}</p>\n\
+         {figures}{sources}<h2>Paths</h2>\n<ul>\n{links}</ul>\n</main>\n</body>\n</html>\n",
+        version = escape(&landing.version),
+        state = escape(&state),
+        figures = figures(&landing.figures),
+        sources = sources(&landing.sources),
+    )
+}
+
+fn figures(figures: &Figures) -> String {
+    let counts = [
+        ("Requests", figures.requests),
+        ("Failed requests", figures.errors),
+        ("Unpriced requests", figures.unpriced),
+        ("Input tokens", figures.input_tokens),
+        ("Output tokens", figures.output_tokens),
+    ];
+    let counts = counts.into_iter().map(|(name, count)| (name.to_owned(), grouped(count)));
+    let costs = figures.cost.iter().map(|(currency, total)| (format!("Cost, {currency}"), total.clone()));
+    let cells: String = counts
+        .chain(costs)
+        .map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(&name), escape(&value)))
+        .collect();
+    format!("<h2>Totals</h2>\n<dl>\n{cells}</dl>\n")
+}
+
+fn sources(sources: &[Source]) -> String {
+    if sources.is_empty() {
+        return "<h2>Sources</h2>\n<p class=\"dim\">No log is followed.</p>\n".to_owned();
+    }
+    let rows: String = sources
+        .iter()
+        .map(|source| {
+            let lag = if source.lag_bytes == 0 { "none".to_owned() } else { format!("{} B", grouped(source.lag_bytes)) };
+            format!(
+                "<tr><td>{}<br><span class=\"dim\">{}</span></td><td>{lag}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                escape(&source.name),
+                escape(&source.path),
+                grouped(source.lines),
+                grouped(source.records),
+                grouped(source.rejected),
+            )
+        })
+        .collect();
+    format!(
+        "<h2>Sources</h2>\n<div class=\"table\">\n<table>\n<thead><tr><th scope=\"col\">Log</th><th scope=\"col\">Unread</th>\
+         <th scope=\"col\">Lines</th><th scope=\"col\">Records</th><th scope=\"col\">Rejected</th></tr></thead>\n\
+         <tbody>\n{rows}</tbody>\n</table>\n</div>\n"
+    )
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Text for element content and quoted attributes. Control characters and those that turn the direction of writing
+/// become visible, since a log can hold them.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
+            c if c.is_control() => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn landing() -> Landing {
+        Landing {
+            version: "0.1.0".to_owned(),
+            state: State::Ready,
+            sources: vec![Source {
+                name: "higress".to_owned(),
+                path: "/var/log/access*.log".to_owned(),
+                lag_bytes: 2_048,
+                lines: 1_234_567,
+                records: 1_234_000,
+                rejected: 3,
+            }],
+            figures: Figures {
+                requests: 1_000,
+                errors: 12,
+                unpriced: 0,
+                input_tokens: 18_446_744_073_709_551_615,
+                output_tokens: 999,
+                cost: vec![("USD".to_owned(), "0.011925".to_owned()), ("CNY".to_owned(), "12.5".to_owned())],
+            },
+        }
+    }
+
+    #[test]
+    fn the_page_shows_what_it_is_given() {
+        let page = page(&landing(), "/t", &[("/metrics", "the metrics")]);
+        for want in [
+            "<small>0.1.0</small>",
+            "class=\"state good\"",
+            "<td>2,048 B</td><td>1,234,567</td><td>1,234,000</td><td>3</td>",
+            "<dt>Requests</dt><dd>1,000</dd>",
+            "<dd>18,446,744,073,709,551,615</dd>",
+            "<dt>Cost, USD</dt><dd>0.011925</dd>",
+            "<dt>Cost, CNY</dt><dd>12.5</dd>",
+            "<a href=\"/t/metrics\">/t/metrics</a>",
+        ] {
+            assert!(page.contains(want), "{want} in {page}");
+        }
+    }
+
+    #[test]
+    fn the_state_says_what_is_the_matter() {
+        let failing = Landing { state: State::Failing("disk full".to_owned()), ..landing() };
+        assert!(page(&failing, "", &[]).contains("class=\"state bad\" role=\"status\">Failing: disk full<"));
+        let behind = Landing { state: State::CatchingUp("40 %".to_owned()), ..landing() };
+        assert!(page(&behind, "", &[]).contains("class=\"state warn\" role=\"status\">Catching up: 40 %<"));
+    }
+
+    #[test]
+    fn nothing_from_outside_becomes_markup() {
+        let evil = "<script>alert('&\"')</script>\u{202e}\u{1b}[2J";
+        let hostile = Landing {
+            version: evil.to_owned(),
+            state: State::Failing(evil.to_owned()),
+            sources: vec![Source { name: evil.to_owned(), path: evil.to_owned(), ..Source::default() }],
+            figures: Figures { cost: vec![(evil.to_owned(), evil.to_owned())], ..Figures::default() },
+        };
+        let page = page(&hostile, "/\"><script>", &[("/x", evil)]);
+        assert!(!page.contains("<script"), "{page}");
+        assert!(!page.contains(['\u{202e}', '\u{1b}']));
+        assert_eq!(page.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;").count(), 7);
+        assert!(page.contains("href=\"/&quot;&gt;&lt;script&gt;/x\""));
+    }
+
+    #[test]
+    fn the_policy_allows_the_style_and_nothing_else() {
+        let page = page(&landing(), "", &[]);
+        let style = page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style");
+        assert!(policy().contains(&format!("'sha256-{}'", STANDARD.encode(Sha256::digest(style)))));
+        assert!(policy().starts_with("default-src 'none';"));
+        for forbidden in ["<script", "style=\"", "http://", "https://", "onload", "@import", "url("] {
+            assert!(!page.contains(forbidden), "{forbidden}");
+        }
+    }
+}
