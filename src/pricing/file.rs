@@ -9,15 +9,13 @@ use jiff::civil::Date;
 
 use super::pattern::Pattern;
 use super::price::{Per, Price};
-use super::problem::{Problem, nearest};
+use super::problem::Problem;
 use super::provider::{Provider, normalise};
+use super::reader::{Fields, MOST_PROBLEMS, Reader, join};
 use super::row::{Card, Kind, Prices, Row, Source, Tier, Window};
 use super::schedule::{Schedule, Zone};
 use super::yaml::{self, Node, Value};
 use crate::record::{Currency, ServiceTier};
-
-/// Problems of one file that are listed; beyond, their number is enough.
-const MOST_PROBLEMS: usize = 100;
 
 const FILE_KEYS: [&str; 5] = ["date", "currency", "timezone", "providers", "prices"];
 const PROVIDER_KEYS: [&str; 2] = ["aliases", "makes"];
@@ -125,152 +123,7 @@ struct Defaults {
     zone: Zone,
 }
 
-/// The entries of a map whose keys are known.
-struct Fields<'n, 't> {
-    line: u32,
-    path: String,
-    entries: Vec<(&'n str, &'n Node<'t>)>,
-}
-
-impl<'n, 't> Fields<'n, 't> {
-    /// The value of a key; a key without a value is as good as absent.
-    fn get(&self, key: &str) -> Option<&'n Node<'t>> {
-        self.entries
-            .iter()
-            .find(|(name, node)| *name == key && !matches!(node.value, Value::Null))
-            .map(|(_, node)| *node)
-    }
-
-    fn path(&self, key: &str) -> String {
-        join(&self.path, key)
-    }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-struct Reader<'f> {
-    file: &'f str,
-    problems: Vec<Problem>,
-}
-
 impl Reader<'_> {
-    fn problem(&mut self, line: u32, key: impl Into<String>, message: String, remedy: impl Into<String>) {
-        if self.problems.len() <= MOST_PROBLEMS {
-            let (key, remedy) = (key.into(), remedy.into());
-            self.problems.push(Problem { file: self.file.to_owned(), line, key, message, remedy });
-        }
-    }
-
-    /// The entries of a map; reports what is no map and what key is not known.
-    fn fields<'n, 't>(&mut self, node: &'n Node<'t>, path: &str, known: &[&str]) -> Fields<'n, 't> {
-        let mut fields = Fields { line: node.line, path: path.to_owned(), entries: Vec::new() };
-        let entries = match &node.value {
-            Value::Map(entries) => entries.as_slice(),
-            Value::Null => &[],
-            _ => {
-                self.problem(
-                    node.line,
-                    path,
-                    format!("expected a map, found {}", node.kind()),
-                    format!("its keys are {}", known.join(", ")),
-                );
-                &[]
-            }
-        };
-        for (key, value) in entries {
-            let name = key.text().unwrap_or_default();
-            if known.contains(&name) {
-                fields.entries.push((name, value));
-                continue;
-            }
-            let remedy = match nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the keys here are {}", known.join(", ")),
-            };
-            self.problem(key.line, join(path, name), "unknown key".to_owned(), remedy);
-        }
-        fields
-    }
-
-    /// The text of a scalar; reports anything else.
-    fn text<'n>(&mut self, node: &'n Node<'_>, path: &str) -> Option<&'n str> {
-        let text = node.text();
-        if text.is_none() {
-            self.problem(node.line, path, format!("expected a single value, found {}", node.kind()), "write one value");
-        }
-        text
-    }
-
-    /// One text or a list of texts, each with its line.
-    fn texts<'n>(&mut self, node: &'n Node<'_>, path: &str) -> Vec<(u32, &'n str)> {
-        match &node.value {
-            Value::List(items) => {
-                items.iter().filter_map(|item| self.text(item, path).map(|text| (item.line, text))).collect()
-            }
-            _ => self.text(node, path).map(|text| (node.line, text)).into_iter().collect(),
-        }
-    }
-
-    fn currency(&mut self, fields: &Fields<'_, '_>) -> Option<Currency> {
-        let node = fields.get("currency")?;
-        let text = self.text(node, &fields.path("currency"))?;
-        let currency = Currency::parse(text);
-        if currency.is_none() {
-            self.problem(
-                node.line,
-                fields.path("currency"),
-                format!("`{text}` is no currency"),
-                "write three capital letters such as USD or CNY",
-            );
-        }
-        currency
-    }
-
-    fn zone(&mut self, fields: &Fields<'_, '_>) -> Option<Zone> {
-        let node = fields.get("timezone")?;
-        let text = self.text(node, &fields.path("timezone"))?;
-        let zone = Zone::parse(text);
-        if zone.is_none() {
-            self.problem(
-                node.line,
-                fields.path("timezone"),
-                format!("`{text}` is no time zone"),
-                "write an IANA name such as UTC or Asia/Shanghai",
-            );
-        }
-        zone
-    }
-
-    fn date(&mut self, fields: &Fields<'_, '_>, key: &str) -> Option<Date> {
-        let node = fields.get(key)?;
-        let text = self.text(node, &fields.path(key))?;
-        let date = if text.len() == 10 { text.parse().ok() } else { None };
-        if date.is_none() {
-            self.problem(
-                node.line,
-                fields.path(key),
-                format!("`{text}` is no date"),
-                "write a date such as 2026-11-01",
-            );
-        }
-        date
-    }
-
-    fn flag(&mut self, fields: &Fields<'_, '_>, key: &str) -> bool {
-        let Some(node) = fields.get(key) else { return false };
-        match self.text(node, &fields.path(key)) {
-            Some("true") => true,
-            Some("false") | None => false,
-            Some(other) => {
-                let message = format!("`{other}` is neither true nor false");
-                self.problem(node.line, fields.path(key), message, "write true or false");
-                false
-            }
-        }
-    }
-
     fn providers(&mut self, node: &Node<'_>) -> Vec<Provider> {
         let Value::Map(entries) = &node.value else {
             let message = format!("expected a map, found {}", node.kind());
@@ -278,6 +131,7 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut providers = Vec::new();
+        let mut claims: HashMap<String, String> = HashMap::new();
         for (key, value) in entries {
             let name = normalise(key.text().unwrap_or_default());
             let path = format!("providers.{name}");
@@ -289,8 +143,15 @@ impl Reader<'_> {
                 let texts = fields.get(key).map(|node| self.texts(node, &join(&path, key))).unwrap_or_default();
                 texts.into_iter().map(|(_, text)| text.to_owned()).collect::<Vec<_>>()
             };
-            let aliases = list("aliases").iter().map(|alias| normalise(alias)).collect();
-            let makes = list("makes").iter().map(|prefix| prefix.to_ascii_lowercase()).collect();
+            let aliases: Vec<String> = list("aliases").iter().map(|alias| normalise(alias)).collect();
+            let makes: Vec<String> = list("makes").iter().map(|prefix| prefix.to_ascii_lowercase()).collect();
+            let own = aliases.iter().chain([&name]).map(|alias| format!("requests of `{alias}`"));
+            for claim in own.chain(makes.iter().map(|prefix| format!("models `{prefix}…`"))) {
+                if let Some(other) = claims.insert(claim.clone(), name.clone()).filter(|other| *other != name) {
+                    let message = format!("{claim} are also claimed by `{other}`");
+                    self.problem(key.line, path.as_str(), message, "let each belong to one provider");
+                }
+            }
             providers.push(Provider { name, aliases, makes });
         }
         providers

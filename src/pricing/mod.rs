@@ -20,6 +20,7 @@ mod price;
 mod problem;
 mod provider;
 mod rates;
+mod reader;
 mod row;
 mod schedule;
 mod table;

@@ -10,6 +10,9 @@ use regex::{Regex, RegexBuilder};
 /// Names longer than this have no price: no model is called so, and hostile text should cost nothing.
 const LONGEST_NAME: usize = 256;
 
+/// Parts that are taken off a name at most; `publishers/google/models/…` has three.
+const MOST_FORMS: usize = 8;
+
 /// Memory that one compiled pattern may take.
 const REGEX_LIMIT: usize = 1 << 20;
 
@@ -159,7 +162,9 @@ impl Name {
         }
         let mut rest = full.as_str();
         name.forms.push(rest.to_owned());
-        while let Some((head, tail)) = split_head(rest, &is_provider) {
+        while name.forms.len() < MOST_FORMS
+            && let Some((head, tail)) = split_head(rest, &is_provider)
+        {
             if name.provider.is_none() && is_provider(head) {
                 name.provider = Some(head.to_owned());
             }

@@ -160,6 +160,11 @@ mod tests {
         assert!(parse("f", &"[".repeat(100_000)).is_err());
         assert!(parse("f", &"{a: ".repeat(100_000)).is_err());
         assert!(parse("f", &"? ".repeat(100_000)).is_err());
+        for part in
+            ["- &a ", "- !t ", "? &a ", "- ? &a - ", "a: &a - ", "!t [", "&a {a: ", "- \"\"\n- ", "-\n ", "- a: &a - "]
+        {
+            let _ = parse("f", &part.repeat(100_000));
+        }
     }
 
     proptest! {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn problems(text: &str) -> Vec<String> {
@@ -64,6 +66,14 @@ fn every_problem_is_told_with_its_line_key_and_remedy() {
         (
             "providers: {acme: {alias: [a]}}\nprices: []",
             "p.yaml:1: providers.acme.alias: unknown key; did you mean `aliases`?",
+        ),
+        (
+            "providers:\n  a: {makes: [x-]}\n  b: {makes: [x-]}",
+            "p.yaml:3: providers.b: models `x-…` are also claimed by `a`; let each belong to one provider",
+        ),
+        (
+            "providers:\n  a: {aliases: [b]}\n  b: {}",
+            "p.yaml:3: providers.b: requests of `b` are also claimed by `a`; let each belong to one provider",
         ),
         (
             "prices:\n- {model: m, input: 1, output: 1}",
@@ -188,4 +198,19 @@ fn a_configuration_loads_its_files_in_order_or_tells_all_that_is_wrong() {
     assert_eq!(found, ["none.yaml", "bad.yaml", "bad.yaml", "bad.yaml", "one.yaml"]);
     let alias = Config { aliases: wrong.aliases, ..Config::default() };
     assert_eq!(load(&alias, read).unwrap_err()[0].key, "cost.aliases.x");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_damage_to_a_file_makes_the_reader_panic(from in 0..EXAMPLE.len(), length in 0..200usize, text in "[-a{}:,&*|'\" \n\t0.]{0,20}") {
+        let mut damaged: Vec<char> = EXAMPLE.chars().collect();
+        let end = (from + length).min(damaged.len());
+        damaged.splice(from.min(end)..end, text.chars());
+        let damaged: String = damaged.into_iter().collect();
+        if let Err(problems) = parse_file("p.yaml", &damaged) {
+            prop_assert!(!problems.is_empty());
+        }
+    }
 }

@@ -237,6 +237,39 @@ fn an_explanation_says_why_not() {
 }
 
 #[test]
+fn an_explanation_names_the_tier_the_window_and_the_variant() {
+    let table = table(&["
+currency: EUR
+prices:
+  - model: m
+    valid_from: 2026-01-01
+    input: 1
+    output: 2
+    tiers: [{above: 100, input: 3}]
+    flex: {output: 1}
+    windows: [{hours: ['Fri 12:00-13:00'], cache_read: 0.5}]
+"]);
+    let tokens = Tokens { uncached_input: 100, cache_read: 100, reasoning: 1, ..Tokens::default() };
+    let request = Request { service_tier: ServiceTier::Flex, ..request(tokens) };
+    let explanation = table.explain("any", "m", &request);
+    assert_eq!(
+        explanation.why,
+        [
+            "the row counts for every provider",
+            "the model matches exactly `m`",
+            "the row is in force since 2026-01-01 (UTC)",
+            "the row comes from user.yaml:4",
+            "the tier of service is flex",
+            "the input of 200 tokens is above 100",
+            "the request starts in the window Fri 12:00-13:00 UTC",
+        ]
+    );
+    let from: Vec<&str> = explanation.lines.iter().map(|line| line.from.as_str()).collect();
+    assert_eq!(from, ["standard above 100", "window", "flex price of output"]);
+    assert_eq!(explanation.cost.as_deref(), Some("0.000351"));
+}
+
+#[test]
 fn an_explanation_is_one_json_document() {
     let table = Table::builtin();
     let json = serde_json::to_value(table.explain("openai", "gpt-4o", &million())).unwrap();
