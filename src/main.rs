@@ -1,5 +1,5 @@
 //! The `tokentail` binary: everything is in the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    tokentail::cli::main()
 }

@@ -299,3 +299,26 @@ pub fn empty_page(now: Micros, clock: &Clock) -> String {
     let gauges = meter::Gauges { now, ..meter::Gauges::default() };
     meter::encode(&meter, gauges, clock.instant()).unwrap_or_default()
 }
+
+/// The most memory that a configuration can take, by part: what and bytes. An upper estimate of what is bounded; code,
+/// stacks and the allocator's slack are in the last part.
+#[must_use]
+pub fn worst_case_memory(config: &Config) -> Vec<(&'static str, u64)> {
+    const MIB: u64 = 1 << 20;
+    let longest = config.sources.iter().map(|source| source.tail.max_line as u64).max().unwrap_or(0);
+    let lines = config.meter.max_lines as u64;
+    vec![
+        // A line is held once raw and once more joined or decoded.
+        ("longest line, raw and decoded", longest * 2),
+        ("block buffers and positions of the tail", 2 * MIB),
+        ("batches: being filled, waiting, being written", 3 * (MIB * 3 + MIB)),
+        ("duplicate window: 1,000,000 keys", 24 * MIB),
+        ("dictionaries of the ledger", 12 * MIB),
+        ("SQLite page cache and write-ahead index", 8 * MIB),
+        ("rollups not written yet", 6 * MIB),
+        // Measured: about 250 bytes a line of the page in the store and 170 in the page while it is written.
+        ("metric series and one page", lines * 420),
+        ("web connections", 256 * 32 * 1024),
+        ("program, stacks, allocator", 16 * MIB),
+    ]
+}

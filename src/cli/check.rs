@@ -1,0 +1,71 @@
+//! `tokentail check`: everything that `run` would read, without running it.
+
+use std::io::Write as _;
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::{self, Failure};
+use super::{SourceArgs, config};
+use crate::{daemon, web};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Print the default configuration with comments, and check nothing
+    #[arg(long)]
+    print_default: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "print_default")]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.print_default {
+        std::io::stdout().lock().write_all(config::DEFAULT.as_bytes())?;
+        return Ok(());
+    }
+    let (config, mut problems) = match arguments.sources.read() {
+        Ok(config) => (Some(config), Vec::new()),
+        Err(problems) => (None, problems.to_string().lines().map(str::to_owned).collect()),
+    };
+    if let Some(config) = &config {
+        if config.sources.is_empty() {
+            problems.push(daemon::Error::NoSource.to_string());
+        }
+        if let Err(daemon::Error::Prices(found)) = daemon::load_prices(config) {
+            problems.extend(found.iter().map(ToString::to_string));
+        }
+        problems.extend(web::check(&config.web).iter().map(ToString::to_string));
+        if let Some(path) = config.privacy.key_file.as_deref()
+            && let Err(error) = daemon::load_privacy_key(Some(path), &daemon::data_dir(config))
+        {
+            problems.push(error.to_string());
+        }
+    }
+    let memory = config.as_ref().map(daemon::worst_case_memory).unwrap_or_default();
+    let total: u64 = memory.iter().map(|(_, bytes)| bytes).sum();
+    if arguments.json {
+        let parts: serde_json::Map<_, _> = memory.iter().map(|(part, bytes)| ((*part).to_owned(), (*bytes).into())).collect();
+        output::json(&json!({"ok": problems.is_empty(), "problems": problems, "worst_case_memory_bytes": total, "memory": parts}))?;
+    } else {
+        let mut out = std::io::stdout().lock();
+        for problem in &problems {
+            writeln!(out, "{}", output::one_line(problem))?;
+        }
+        if problems.is_empty() {
+            let sources = config.as_ref().map_or(0, |config| config.sources.len());
+            let noun = if sources == 1 { "source" } else { "sources" };
+            writeln!(out, "the configuration is fine: {sources} {noun}")?;
+            writeln!(out, "worst-case memory: {}", output::bytes(total))?;
+            for (part, bytes) in memory {
+                writeln!(out, "  {:<44} {:>10}", part, output::bytes(bytes))?;
+            }
+        }
+    }
+    match problems.len() {
+        0 => Ok(()),
+        count => Err(Failure::misuse(format!("{count} {} found", if count == 1 { "problem" } else { "problems" }))),
+    }
+}

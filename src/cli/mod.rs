@@ -1,0 +1,210 @@
+//! The commands: flags in, text or JSON out, exit codes.
+//!
+//! Human text and JSON go to standard output, logs and progress to standard error. Exit codes: 0 done, 1 failed while
+//! running, 2 wrong use or configuration, and then nothing was changed. The only place that reads the environment.
+
+mod check;
+mod demo;
+mod explain;
+mod health;
+mod ingest;
+mod ledger;
+mod metrics;
+mod output;
+mod prices;
+mod run;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use self::output::Failure;
+use crate::config::{self, Config, Overrides};
+use crate::tail;
+
+/// Tokens, cost, latency and errors of an LLM gateway, read from its log.
+#[derive(Debug, Parser)]
+#[command(name = "tokentail", version, about, long_about = LONG_ABOUT, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How much is logged to standard error: error, warn, info, debug or trace, also per module
+    #[arg(long, global = true, env = "TOKENTAIL_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    log_level: String,
+    /// Form of the log on standard error
+    #[arg(long, global = true, env = "TOKENTAIL_LOG_FORMAT", default_value = "text", value_enum)]
+    log_format: LogFormat,
+}
+
+const LONG_ABOUT: &str = "Tokens, cost, latency and errors of an LLM gateway, read from its log.\n\n\
+    tokentail stands beside a gateway, tails its log and never touches a request. It keeps every request in a ledger, \
+    prices it exactly, and shows what it counts as Prometheus metrics.";
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sidecar: follow logs, keep the ledger, serve metrics
+    #[command(after_help = "Example: tokentail run --log higress=/var/log/higress/access.log --data-dir /var/lib/tokentail")]
+    Run(SourceArgs),
+    /// Run the whole product on a made-up gateway and chat service
+    Demo(demo::Arguments),
+    /// Count finished logs through the pipeline of run, then print a summary
+    Ingest(ingest::Arguments),
+    /// Explain line by line what is read, what it costs and why; writes nothing
+    Explain(explain::Arguments),
+    /// Check the configuration and report every problem at once
+    Check(check::Arguments),
+    /// Print the catalogue of metrics and the closed lists of reasons
+    Metrics(metrics::Arguments),
+    /// Look at the price table in force, check price files, price stored requests anew
+    #[command(subcommand)]
+    Prices(prices::Command),
+    /// Copy, check, shrink or describe the ledger
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Ask a running instance whether it lives; for container health checks
+    Health(health::Arguments),
+}
+
+/// Where the configuration comes from: what `run`, `check`, `ingest` and others share.
+#[derive(Clone, Debug, Default, Args)]
+struct ConfigArgs {
+    /// Configuration file (YAML); `tokentail check --print-default` prints a commented one
+    #[arg(long, env = "TOKENTAIL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the ledger, or `none` to keep nothing; default: $STATE_DIRECTORY, else ./data
+    #[arg(long, env = "TOKENTAIL_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<String>,
+}
+
+/// The flags of `run`.
+#[derive(Clone, Debug, Default, Args)]
+struct SourceArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// A log to follow, a path or a glob, with its format; may be given several times
+    #[arg(long = "log", env = "TOKENTAIL_LOG", value_name = "[FORMAT=]PATH", value_delimiter = None)]
+    logs: Vec<String>,
+    /// Where to begin in files never seen before; default: start, or end with --data-dir none
+    #[arg(long, env = "TOKENTAIL_FROM", value_enum)]
+    from: Option<From>,
+    /// Address to listen on; may be given several times; default: 127.0.0.1:13210
+    #[arg(long, env = "TOKENTAIL_LISTEN", value_name = "ADDR", value_delimiter = ',')]
+    listen: Vec<String>,
+    /// Web configuration file of the Prometheus exporter-toolkit: TLS and basic auth
+    #[arg(long, env = "TOKENTAIL_WEB_CONFIG", value_name = "FILE")]
+    web_config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum From {
+    /// Their first byte, rotated files included
+    Start,
+    /// Their present end
+    End,
+}
+
+impl ConfigArgs {
+    /// The configuration of file and environment, without logs from flags.
+    fn load(&self) -> Result<Config, Failure> {
+        SourceArgs { config: self.clone(), ..SourceArgs::default() }.load()
+    }
+}
+
+impl SourceArgs {
+    /// The configuration of file, flags and environment.
+    fn load(&self) -> Result<Config, Failure> {
+        Ok(self.read()?)
+    }
+
+    fn read(&self) -> Result<Config, config::Problems> {
+        let config = match &self.config.config {
+            Some(file) => config::load(file)?,
+            None => Config::default(),
+        };
+        config.apply(&Overrides {
+            logs: self.logs.iter().map(|text| config::split_log(text)).collect(),
+            from: self.from.map(|from| match from {
+                From::Start => tail::From::Start,
+                From::End => tail::From::End,
+            }),
+            listen: self.listen.clone(),
+            data_dir: self.config.data_dir.clone(),
+            state_directory: state_directory(),
+            web_config: self.web_config.clone(),
+        })
+    }
+}
+
+impl crate::daemon::LoadConfig for SourceArgs {
+    fn load(&self) -> Result<Config, config::Problems> {
+        self.read()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn state_directory() -> Option<String> {
+    std::env::var("STATE_DIRECTORY").ok()
+}
+
+/// Reads the command line, runs the command and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wrong_use = error.use_stderr();
+            // A closed pipe is no reason to fail a second time.
+            let _ = error.print();
+            return ExitCode::from(if wrong_use { 2 } else { 0 });
+        }
+    };
+    log_to_stderr(&cli.log_level, cli.log_format);
+    let ended = match cli.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Ingest(arguments) => ingest::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Metrics(arguments) => metrics::run(&arguments),
+        Command::Prices(command) => prices::run(&command),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Health(arguments) => health::run(&arguments),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                let mut stderr = std::io::stderr().lock();
+                let label = if stderr.is_terminal() { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+                // There is nobody left to tell where standard error is closed.
+                let _ = writeln!(stderr, "{label} {}", output::visible(&failure.message));
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn log_to_stderr(level: &str, format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+/// The whole command line as a table, for tests that walk it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,212 @@
+//! What all commands share in printing: failures, visible text, tables, numbers, colour on a terminal only.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::{config, daemon, ledger};
+
+/// How a command failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// 1 failed while running, 2 wrong use.
+    pub(super) code: u8,
+    /// What to say; empty where it was said already.
+    pub(super) message: String,
+}
+
+impl Failure {
+    /// Wrong use or configuration.
+    pub(super) fn misuse(message: impl Into<String>) -> Failure {
+        Failure { code: 2, message: message.into() }
+    }
+
+    /// Failed while running.
+    pub(super) fn failed(message: impl Into<String>) -> Failure {
+        Failure { code: 1, message: message.into() }
+    }
+}
+
+impl From<config::Problems> for Failure {
+    fn from(problems: config::Problems) -> Failure {
+        Failure::misuse(format!("the configuration cannot be used:\n{problems}"))
+    }
+}
+
+impl From<ledger::Error> for Failure {
+    fn from(error: ledger::Error) -> Failure {
+        Failure { code: if error.is_misuse() { 2 } else { 1 }, message: format!("failed to {error}") }
+    }
+}
+
+impl From<daemon::Error> for Failure {
+    fn from(error: daemon::Error) -> Failure {
+        Failure { code: if error.is_misuse() { 2 } else { 1 }, message: format!("failed to {error}") }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // Whoever read the output has seen enough, as `head` does.
+            return Failure { code: 0, message: String::new() };
+        }
+        Failure::failed(format!("failed to write the output: {error}"))
+    }
+}
+
+/// Text with control characters made visible, so that nothing from a log can drive a terminal. Line ends stay.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let is_direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (c.is_control() && c != '\n') || is_direction {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// One line of visible text.
+pub(super) fn one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\n")
+}
+
+/// Prints one JSON document.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// A number with its thousands apart: `18,705`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the largest binary unit that keeps a number above 1: `1.5 GiB`.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scale = 1_u64;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().copied().unwrap_or("B");
+    for next in units {
+        if count / scale < 1024 {
+            break;
+        }
+        scale *= 1024;
+        unit = next;
+    }
+    let tenths = count.saturating_mul(10) / scale;
+    if scale == 1 { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+}
+
+/// Microseconds since the epoch as RFC 3339 in UTC.
+pub(super) fn time(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |time| time.to_string())
+}
+
+/// A duration in microseconds for people: `1.955 s`, `309 ms`.
+pub(super) fn duration(micros: i64) -> String {
+    if micros >= 1_000_000 {
+        format!("{}.{:03} s", micros / 1_000_000, micros % 1_000_000 / 1_000)
+    } else if micros % 1_000 == 0 || micros >= 10_000 {
+        format!("{} ms", micros / 1_000)
+    } else {
+        format!("{micros} µs")
+    }
+}
+
+/// A table without lines, as wide as the terminal allows; columns after `left` are numbers and stand right.
+pub(super) fn table(header: &[&str], left: usize, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row.iter().map(|text| Cell::new(one_line(text))));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index >= left {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Whether standard output is a terminal that wants colour.
+pub(super) fn wants_colour() -> bool {
+    io::stdout().is_terminal() && no_color().is_none()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn no_color() -> Option<std::ffi::OsString> {
+    std::env::var_os("NO_COLOR").filter(|value| !value.is_empty())
+}
+
+/// Paints text where colour is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint(pub(super) bool);
+
+impl Paint {
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    pub(super) fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    pub(super) fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+
+    pub(super) fn good(self, text: &str) -> String {
+        self.wrap("32", text)
+    }
+
+    pub(super) fn warn(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
+    pub(super) fn bad(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_a_log_drives_a_terminal() {
+        assert_eq!(visible("a\x1b[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b\nc");
+        assert_eq!(one_line("a\nb"), "a\\nb");
+    }
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        for (number, want) in [(0, "0"), (999, "999"), (1_000, "1,000"), (18_705, "18,705"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), want);
+        }
+        for (count, want) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")] {
+            assert_eq!(bytes(count), want);
+        }
+        for (micros, want) in [(1_955_000, "1.955 s"), (309_000, "309 ms"), (1_234, "1234 µs"), (0, "0 ms")] {
+            assert_eq!(duration(micros), want);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `tokentail run`.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::SourceArgs;
+use super::output::Failure;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::{self, Daemon, Loader};
+use crate::ledger::DataDir;
+
+pub(super) fn run(arguments: &SourceArgs) -> Result<(), Failure> {
+    let config = arguments.load()?;
+    let loader: Loader = Arc::new(arguments.clone());
+    runtime()?.block_on(async {
+        serve(config, loader, CancellationToken::new(), |config, urls| {
+            let mut out = std::io::stdout().lock();
+            for url in urls {
+                writeln!(out, "listening on {url}")?;
+            }
+            match daemon::data_dir(config) {
+                DataDir::Path(folder) => writeln!(out, "ledger in {}", folder.display())?,
+                DataDir::None => writeln!(out, "no ledger: counters live in memory")?,
+            }
+            for source in &config.sources {
+                writeln!(out, "following {} as {}", source.tail.path, source.tail.name)?;
+            }
+            out.flush()
+        })
+        .await
+    })
+}
+
+/// Two threads serve what waits on the network; reading and writing have threads of their own.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("failed to start the runtime: {error}")))
+}
+
+/// Builds, announces and runs the sidecar until a signal or `shutdown`.
+pub(super) async fn serve(
+    config: Config,
+    loader: Loader,
+    shutdown: CancellationToken,
+    announce: impl FnOnce(&Config, &[String]) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    let daemon = Daemon::build(config.clone(), loader, Clock::system()).await?;
+    announce(&config, &daemon.urls())?;
+    let signals = tokio::spawn(until_signal(shutdown.clone()));
+    let ended = daemon.run(shutdown.clone()).await;
+    shutdown.cancel();
+    let _ = signals.await;
+    Ok(ended?)
+}
+
+/// Cancels at SIGTERM or SIGINT.
+async fn until_signal(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be caught: the process ends without draining, and nothing is lost by it");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        () = shutdown.cancelled() => {}
+    }
+    shutdown.cancel();
+}
