@@ -30,6 +30,8 @@ mod label;
 mod number;
 mod outcome;
 mod scalar;
+#[cfg(test)]
+mod tests;
 mod time;
 mod usage;
 

@@ -47,6 +47,7 @@ pub(crate) enum Time {
 
 impl<'a> Scalar<'a> {
     /// From decoded text.
+    #[inline]
     pub(crate) fn from_text(text: impl Into<Cow<'a, str>>) -> Scalar<'a> {
         let text = text.into();
         if matches!(&*text, "" | "-") { Scalar::Missing } else { Scalar::Text(text) }
@@ -78,16 +79,27 @@ impl<'a> Scalar<'a> {
     }
 
     /// Whether there is a value.
+    #[inline]
     pub(crate) fn is_present(&self) -> bool {
         !matches!(self, Scalar::Absent | Scalar::Missing)
     }
 
-    /// This value, or the other where there is none here.
-    pub(crate) fn or(self, other: Scalar<'a>) -> Scalar<'a> {
-        if self.is_present() { self } else { other }
+    /// Takes the other's value where there is none here.
+    #[inline]
+    pub(crate) fn fill(&mut self, other: &mut Scalar<'a>) {
+        if !self.is_present() {
+            *self = std::mem::take(other);
+        }
+    }
+
+    /// [`Scalar::into_text`], leaving nothing behind.
+    #[inline]
+    pub(crate) fn take_text(&mut self) -> Cow<'a, str> {
+        std::mem::take(self).into_text()
     }
 
     /// Text of a string, number or boolean; JSON text of the rest; empty where missing.
+    #[inline]
     pub(crate) fn into_text(self) -> Cow<'a, str> {
         match self {
             Scalar::Absent | Scalar::Missing => Cow::Borrowed(""),

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::config::Unit;
-use super::number::Decimal;
+use super::number::{Decimal, parse_count};
 use crate::record::Micros;
 
 /// 2000-01-01T00:00:00Z, the first believable time.
@@ -16,6 +16,8 @@ pub(crate) const EARLIEST: Micros = 946_684_800_000_000;
 pub(crate) const LATEST: Micros = 4_102_444_800_000_000;
 /// The longest believable span: 30 days. A longer one is a bad number.
 pub(crate) const MAX_SPAN: i64 = 30 * 86_400 * 1_000_000;
+/// [`MAX_SPAN`] in milliseconds.
+const MAX_SPAN_MILLIS: u64 = 30 * 86_400 * 1_000;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -169,6 +171,12 @@ pub(crate) enum Span {
 
 /// Reads a span: `1955` in `unit` (milliseconds where none is given), or `12ms`, `1.5s`, `250us`, `2m` in their own unit.
 pub(crate) fn parse_span(text: &str, unit: Option<Unit>) -> Span {
+    // The form that nearly every line has.
+    if unit.is_none()
+        && let Some(millis) = parse_count(text, MAX_SPAN_MILLIS)
+    {
+        return i64::try_from(millis * 1_000).map_or(Span::Bad, Span::Micros);
+    }
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == 'µ' || c == 'μ');
     let (factor, power) = match text.get(digits.len()..).unwrap_or("").trim_start() {
         "" => (1, unit.unwrap_or(Unit::Milliseconds).to_micros()),

@@ -25,17 +25,49 @@ use super::scalar::{Scalar, Time, parse_trace_id};
 use super::usage::Details;
 use crate::record::{Anomaly, MAX_TOKENS, Mode, Reject, Skip};
 
+/// Size of the tables that find a key's slot.
+const TABLE: usize = 128;
+
+/// Place of a key in its table, by its length and the bytes at its ends: different for all keys that are looked for, which the
+/// compiler checks, so that one comparison tells whether a key is one of them.
+const fn place(key: &[u8]) -> usize {
+    match key {
+        [first, second, .., last] => (key.len() + *first as usize + *second as usize * 2 + *last as usize * 11) % TABLE,
+        _ => 0,
+    }
+}
+
 /// Declares a struct of slots with the keys that fill them.
 macro_rules! slots {
-    ($(#[$doc:meta])* $name:ident { $($field:ident = $key:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident by $index:ident { $($field:ident = $key:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
         struct $name<'a> { $($field: Scalar<'a>,)+ }
+        #[derive(Clone, Copy)]
+        #[expect(non_camel_case_types, reason = "named as the fields")]
+        enum $index { $($field,)+ }
         impl<'a> $name<'a> {
+            const PLACES: [Option<($index, &'static str)>; TABLE] = {
+                let mut places = [None; TABLE];
+                $({
+                    let (place, rest) = places.split_at_mut(place($key.as_bytes())).1.split_at_mut(1);
+                    let _ = rest;
+                    assert!(matches!(place, [None]), "two keys in one place: change the factors of `place`");
+                    if let [slot] = place {
+                        *slot = Some(($index::$field, $key));
+                    }
+                })+
+                places
+            };
+
             /// The slot that a key fills.
             #[inline]
             fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
-                match key { $($key => Some(&mut self.$field),)+ _ => None }
+                let (index, known) = Self::PLACES.get(place(key.as_bytes()))?.as_ref()?;
+                if *known != key {
+                    return None;
+                }
+                Some(match index { $($index::$field => &mut self.$field,)+ })
             }
         }
     };
@@ -43,7 +75,7 @@ macro_rules! slots {
 
 slots! {
     /// What is read from the outer line. Keys as in the template; the last ones are where users put attributes.
-    Outer {
+    Outer by OuterIndex {
         ai_log = "ai_log",
         bytes_sent = "bytes_sent",
         downstream_remote_address = "downstream_remote_address",
@@ -69,7 +101,7 @@ slots! {
 
 slots! {
     /// What is read from `ai_log`.
-    Inner {
+    Inner by InnerIndex {
         cached_tokens = "cached_tokens",
         chat_id = "chat_id",
         chat_round = "chat_round",
@@ -116,8 +148,11 @@ pub(super) fn parse(line: &[u8], zone: &TimeZone, emit: &mut dyn FnMut(Reading<'
     if line.starts_with(b"{\"ai_log\":\"-\",") {
         return emit(Reading::Skipped(Skip::NoAi));
     }
-    if let Some((text, outer, inner)) = scan::scan(line) {
-        return emit(Reading::Draft(draft(outer, inner, zone, Source::Object(Cow::Borrowed(text)), false)));
+    let (mut outer, mut inner) = (Outer::default(), Inner::default());
+    if let Some(text) = scan::scan(line, &mut outer, &mut inner) {
+        let mut draft = draft(&mut outer, &mut inner, zone, false);
+        draft.source = Source::Object(Cow::Borrowed(text));
+        return emit(Reading::Draft(draft));
     }
     let text = String::from_utf8_lossy(line);
     parse_text(text.trim_start_matches('\u{feff}').trim(), zone, emit);
@@ -209,7 +244,9 @@ fn emit_ai_log(
         return emit(Reading::Rejected(reject));
     }
     // An `ai_log` that breaks off still tells what stands before: the request happened and counts.
-    let mut draft = draft(outer, inner, zone, source, salvaged || !whole);
+    let mut outer = outer;
+    let mut draft = draft(&mut outer, &mut inner, zone, salvaged || !whole);
+    draft.source = source;
     if patched {
         draft.record.anomalies.insert(Anomaly::BadNumber);
     }
@@ -227,9 +264,9 @@ fn read_inner(text: &str) -> (Inner<'_>, bool) {
     (inner, whole.is_ok())
 }
 
-/// What the fields mean.
-fn draft<'a>(outer: Outer<'a>, mut inner: Inner<'a>, zone: &TimeZone, source: Source<'a>, salvaged: bool) -> Draft<'a> {
-    let mut draft = Draft { source, ..Draft::default() };
+/// What the fields mean. Takes the text out of the slots.
+fn draft<'a>(outer: &mut Outer<'a>, inner: &mut Inner<'a>, zone: &TimeZone, salvaged: bool) -> Draft<'a> {
+    let mut draft = Draft::default();
     let record = &mut *draft.record;
     let anomalies = &mut record.anomalies;
     if salvaged {
@@ -252,8 +289,8 @@ fn draft<'a>(outer: Outer<'a>, mut inner: Inner<'a>, zone: &TimeZone, source: So
     let mut details = Details::default();
     read_details(&inner.input_token_details, &mut details);
     read_details(&inner.output_token_details, &mut details);
-    details.cached_tokens = details.cached_tokens.or(inner.cached_tokens);
-    details.reasoning_tokens = details.reasoning_tokens.or(inner.reasoning_tokens);
+    details.cached_tokens.fill(&mut inner.cached_tokens);
+    details.reasoning_tokens.fill(&mut inner.reasoning_tokens);
     let input = inner.input_token.count(MAX_TOKENS, anomalies);
     let output = inner.output_token.count(MAX_TOKENS, anomalies);
     let total = inner.total_token.count(MAX_TOTAL, anomalies);
@@ -266,37 +303,42 @@ fn draft<'a>(outer: Outer<'a>, mut inner: Inner<'a>, zone: &TimeZone, source: So
     };
     draft.limited = matches!(&inner.token_ratelimit_status, Scalar::Text(text) if text == "limited");
     record.tool_calls = tool_names(std::mem::take(&mut inner.tool_calls));
-    record.session_id = inner.session_id.into_text();
-    record.chat_id = inner.chat_id.into_text();
-    record.model = inner.model.into_text();
-    record.consumer = inner.consumer.or(outer.consumer).or(outer.x_mse_consumer).or(outer.mse_consumer).into_text();
-    record.user = inner.user.or(inner.user_id).or(outer.user).or(outer.user_id).into_text();
-    record.request_id = outer.request_id.into_text();
-    record.route = outer.route_name.into_text();
-    record.upstream = map_cow(outer.upstream_cluster.into_text(), cluster_name);
+    record.session_id = inner.session_id.take_text();
+    record.chat_id = inner.chat_id.take_text();
+    record.model = inner.model.take_text();
+    for other in [&mut outer.consumer, &mut outer.x_mse_consumer, &mut outer.mse_consumer] {
+        inner.consumer.fill(other);
+    }
+    for other in [&mut inner.user_id, &mut outer.user, &mut outer.user_id] {
+        inner.user.fill(other);
+    }
+    record.consumer = inner.consumer.take_text();
+    record.user = inner.user.take_text();
+    record.request_id = outer.request_id.take_text();
+    record.route = outer.route_name.take_text();
+    record.upstream = map_cow(outer.upstream_cluster.take_text(), cluster_name);
     record.provider = map_cow(record.upstream.clone(), provider_of);
+    // Most have none.
     if let Scalar::Text(text) = &outer.trace_id {
         record.trace_id = parse_trace_id(text);
     }
     record.client_address = if outer.x_forwarded_for.is_present() {
-        map_cow(outer.x_forwarded_for.into_text(), |list| list.split(',').next().unwrap_or("").trim())
+        map_cow(outer.x_forwarded_for.take_text(), |list| list.split(',').next().unwrap_or("").trim())
     } else {
-        map_cow(outer.downstream_remote_address.into_text(), without_port)
+        map_cow(outer.downstream_remote_address.take_text(), without_port)
     };
-    record.user_agent = outer.user_agent.into_text();
-    draft.flags = outer.response_flags.into_text();
-    draft.details = outer.response_code_details.into_text();
+    record.user_agent = outer.user_agent.take_text();
+    draft.flags = outer.response_flags.take_text();
+    draft.details = outer.response_code_details.take_text();
     draft
 }
 
 /// Reads a details value: an object, or an object in a string.
 fn read_details<'a>(value: &Scalar<'a>, details: &mut Details<'a>) {
     match value {
+        Scalar::Escaped(text) if scan::read_details(text, details).is_some() => {}
         Scalar::Escaped(text) => {
-            if scan::read_details(text, details).is_none() {
-                let text = json::unescape(text);
-                read_details_text(&text, &mut |key, value| set(details, key, value.into_owned()));
-            }
+            read_details_text(&json::unescape(text), &mut |key, value| set(details, key, value.into_owned()));
         }
         Scalar::Nested(Cow::Borrowed(text)) => {
             read_details_text(text, &mut |key, value| set(details, key, value));

@@ -12,33 +12,72 @@ use crate::format::usage::Details;
 /// Deepest nesting that is followed here: the bits of a `u64`, well under the bound of the slower path.
 const MAX_DEPTH: u32 = 60;
 
-/// Reads a line; `None` where it is not of the usual shape.
-pub(super) fn scan(line: &[u8]) -> Option<(&str, Outer<'_>, Inner<'_>)> {
+/// Keys of the template in its order, each with what follows its opening quote: found by one comparison where the next key is
+/// the expected one.
+const TEMPLATE: [(&str, &[u8]); 26] = [
+    ("ai_log", b"ai_log\":\""),
+    ("authority", b"authority\":\""),
+    ("bytes_received", b"bytes_received\":\""),
+    ("bytes_sent", b"bytes_sent\":\""),
+    ("downstream_local_address", b"downstream_local_address\":\""),
+    ("downstream_remote_address", b"downstream_remote_address\":\""),
+    ("duration", b"duration\":\""),
+    ("istio_policy_status", b"istio_policy_status\":\""),
+    ("method", b"method\":\""),
+    ("path", b"path\":\""),
+    ("protocol", b"protocol\":\""),
+    ("request_id", b"request_id\":\""),
+    ("requested_server_name", b"requested_server_name\":\""),
+    ("response_code", b"response_code\":\""),
+    ("response_flags", b"response_flags\":\""),
+    ("route_name", b"route_name\":\""),
+    ("start_time", b"start_time\":\""),
+    ("trace_id", b"trace_id\":\""),
+    ("upstream_cluster", b"upstream_cluster\":\""),
+    ("upstream_host", b"upstream_host\":\""),
+    ("upstream_local_address", b"upstream_local_address\":\""),
+    ("upstream_service_time", b"upstream_service_time\":\""),
+    ("upstream_transport_failure_reason", b"upstream_transport_failure_reason\":\""),
+    ("user_agent", b"user_agent\":\""),
+    ("x_forwarded_for", b"x_forwarded_for\":\""),
+    ("response_code_details", b"response_code_details\":\""),
+];
+
+/// Fills the slots from a line and returns its text; `None`, with some slots filled, where it is not of the usual shape.
+pub(super) fn scan<'a>(line: &'a [u8], outer: &mut Outer<'a>, inner: &mut Inner<'a>) -> Option<&'a str> {
     if !line.starts_with(b"{\"") || has_control(line) {
         return None;
     }
     let text = std::str::from_utf8(line).ok()?;
-    let mut outer = Outer::default();
-    let mut inner = None;
+    let mut has_ai_log = false;
+    let mut expected = TEMPLATE.iter();
     let mut cursor = Cursor { text, bytes: line, at: 2 };
     loop {
-        let key = cursor.plain_until_quote()?;
-        cursor.expect(b":\"")?;
+        let key = match expected.as_slice().first() {
+            Some((key, anchor)) if cursor.expect(anchor).is_some() => {
+                expected.next();
+                key
+            }
+            _ => {
+                let key = cursor.plain_until_quote()?;
+                cursor.expect(b":\"")?;
+                key
+            }
+        };
         if key == "ai_log" {
-            if inner.is_some() {
+            if has_ai_log {
                 return None;
             }
-            let mut slots = Inner::default();
+            has_ai_log = true;
             // An empty object is no AI data, which the slower path says.
             cursor.expect(b"{\\")?;
             cursor.at -= 1;
-            cursor.object(&mut |key, value| {
-                if let Some(slot) = slots.slot(key) {
+            cursor.object(|key, value| {
+                if let Some(slot) = inner.slot(key) {
                     *slot = plain(value);
                 }
             })?;
             cursor.expect(b"\"")?;
-            inner = Some(slots);
         } else {
             let value = cursor.plain_until_quote()?;
             if let Some(slot) = outer.slot(key) {
@@ -55,10 +94,11 @@ pub(super) fn scan(line: &[u8]) -> Option<(&str, Outer<'_>, Inner<'_>)> {
             _ => return None,
         }
     }
-    Some((text, outer, inner?))
+    has_ai_log.then_some(text)
 }
 
 /// Decodes a string with escapes of its own; everything else is as it should be.
+#[inline]
 fn plain(value: Scalar<'_>) -> Scalar<'_> {
     match value {
         Scalar::Escaped(text) if text.starts_with('\\') => Scalar::from_json(&json::unescape(text)).into_owned(),
@@ -70,7 +110,7 @@ fn plain(value: Scalar<'_>) -> Scalar<'_> {
 pub(super) fn read_details<'a>(escaped: &'a str, details: &mut Details<'a>) -> Option<()> {
     let mut cursor = Cursor { text: escaped, bytes: escaped.as_bytes(), at: 0 };
     cursor.expect(b"{")?;
-    cursor.object(&mut |key, value| {
+    cursor.object(|key, value| {
         if let Some(slot) = details.slot(key) {
             *slot = plain(value);
         }
@@ -85,6 +125,17 @@ fn has_control(line: &[u8]) -> bool {
         || blocks.remainder().iter().any(|byte| *byte < 0x20)
 }
 
+/// Words of 8 bytes that are searched before the vector search.
+const SHORT_WORDS: usize = 4;
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The high bit of each zero byte, exact up to the first one:
+/// [Bit Twiddling Hacks](https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord).
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
 struct Cursor<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -92,29 +143,45 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
         self.at += 1;
         Some(byte)
     }
 
+    #[inline]
     fn expect(&mut self, wanted: &[u8]) -> Option<()> {
         let rest = self.bytes.get(self.at..)?;
         rest.starts_with(wanted).then(|| self.at += wanted.len())
     }
 
     /// Moves to the next `"` or `\` and returns which it is.
+    #[inline(always)]
     fn seek(&mut self) -> Option<u8> {
+        // Most texts are short: a few words at a time, before the vector search is worth its call.
+        for _ in 0..SHORT_WORDS {
+            let Some(word) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+            let word = u64::from_le_bytes(*word);
+            let found = zero_bytes(word ^ (ONES * b'"' as u64)) | zero_bytes(word ^ (ONES * b'\\' as u64));
+            if found != 0 {
+                self.at += found.trailing_zeros() as usize / 8;
+                return self.peek();
+            }
+            self.at += 8;
+        }
         let rest = self.bytes.get(self.at..)?;
         self.at += memchr::memchr2(b'"', b'\\', rest)?;
         self.peek()
     }
 
     /// Text up to a `"`, which is passed; none if a `\` comes first.
+    #[inline(always)]
     fn plain_until_quote(&mut self) -> Option<&'a str> {
         let start = self.at;
         if self.seek()? != b'"' {
@@ -125,7 +192,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An object whose JSON is escaped once, behind its `{`: its keys and values.
-    fn object(&mut self, found: &mut dyn FnMut(&'a str, Scalar<'a>)) -> Option<()> {
+    fn object(&mut self, mut found: impl FnMut(&'a str, Scalar<'a>)) -> Option<()> {
         if self.peek()? == b'}' {
             self.at += 1;
             return Some(());

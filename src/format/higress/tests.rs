@@ -48,7 +48,7 @@ fn assert_paths_agree(line: &[u8]) -> bool {
     parse(line, &TimeZone::UTC, &mut |fast| {
         slow(line, &mut |slow| assert!(&fast == slow, "{}\n{fast:#?}\n{slow:#?}", String::from_utf8_lossy(line)));
     });
-    scan::scan(line).is_some()
+    scan::scan(line, &mut Outer::default(), &mut Inner::default()).is_some()
 }
 
 fn value() -> impl Strategy<Value = Value> {
