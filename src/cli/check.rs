@@ -47,8 +47,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let memory = config.as_ref().map(daemon::worst_case_memory).unwrap_or_default();
     let total: u64 = memory.iter().map(|(_, bytes)| bytes).sum();
     if arguments.json {
-        let parts: serde_json::Map<_, _> = memory.iter().map(|(part, bytes)| ((*part).to_owned(), (*bytes).into())).collect();
-        output::json(&json!({"ok": problems.is_empty(), "problems": problems, "worst_case_memory_bytes": total, "memory": parts}))?;
+        let parts: serde_json::Map<_, _> =
+            memory.iter().map(|(part, bytes)| ((*part).to_owned(), (*bytes).into())).collect();
+        output::json(
+            &json!({"ok": problems.is_empty(), "problems": problems, "worst_case_memory_bytes": total, "memory": parts}),
+        )?;
     } else {
         let mut out = std::io::stdout().lock();
         for problem in &problems {

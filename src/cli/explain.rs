@@ -46,9 +46,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     );
     let decoder = Decoder::build(&format).map_err(daemon::Error::from)?;
     let input: Box<dyn Read> = match arguments.file.as_deref() {
-        Some(path) if path.as_os_str() != "-" => Box::new(tail::open_plain(path).map_err(|error| {
-            Failure::misuse(format!("failed to read {}: {error}", path.display()))
-        })?),
+        Some(path) if path.as_os_str() != "-" => Box::new(
+            tail::open(path).map_err(|error| Failure::misuse(format!("failed to read {}: {error}", path.display())))?,
+        ),
         _ => Box::new(std::io::stdin().lock()),
     };
     let max_line = source.map_or(tail::Source::MAX_LINE, |source| source.tail.max_line);
@@ -68,8 +68,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         write!(explainer.out, "[")?;
     }
-    let mut lines = Lines::new(input, max_line);
-    while lines.read(0, &mut explainer).map_err(|error| Failure::failed(format!("failed to read the log: {error}")))? {
+    let mut lines = Lines::new(input, 0, max_line);
+    while lines.step(&mut explainer).map_err(|error| Failure::failed(format!("failed to read the log: {error}")))? {
         if explainer.failure.is_some() {
             break;
         }
@@ -107,15 +107,28 @@ impl Sink for Explainer {
         self.decoder.parse(line, self.now, &mut |parsed| {
             let explained = match parsed {
                 Parsed::Request(record) => {
-                    let explained = Explained { record: &record, table, config, dimensions, detection: &detection, number };
+                    let explained =
+                        Explained { record: &record, table, config, dimensions, detection: &detection, number };
                     (explained.json(), explained.text(paint))
                 }
-                Parsed::Skipped(reason) => {
-                    unusable(number, &detection, "skipped", reason.label(), reason.meaning(), paint.warn("skipped"), paint)
-                }
-                Parsed::Rejected(reason) => {
-                    unusable(number, &detection, "rejected", reason.label(), reason.meaning(), paint.bad("rejected"), paint)
-                }
+                Parsed::Skipped(reason) => unusable(
+                    number,
+                    &detection,
+                    "skipped",
+                    reason.label(),
+                    reason.meaning(),
+                    paint.warn("skipped"),
+                    paint,
+                ),
+                Parsed::Rejected(reason) => unusable(
+                    number,
+                    &detection,
+                    "rejected",
+                    reason.label(),
+                    reason.meaning(),
+                    paint.bad("rejected"),
+                    paint,
+                ),
             };
             said.push(explained);
         });
@@ -209,7 +222,9 @@ fn kinds(tokens: &Tokens) -> [(&'static str, u64); 6] {
 fn counting(family: CountingFamily) -> &'static str {
     match family {
         CountingFamily::OpenAi => "counted as OpenAI does: input includes cached tokens, output includes reasoning",
-        CountingFamily::Anthropic => "counted as Anthropic does: input excludes cache reads and writes, so they are added",
+        CountingFamily::Anthropic => {
+            "counted as Anthropic does: input excludes cache reads and writes, so they are added"
+        }
         CountingFamily::Gemini => "counted as Gemini does: output excludes thoughts, so they are added",
     }
 }

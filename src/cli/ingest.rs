@@ -89,12 +89,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let began = clock.instant();
     let Opened { mut ledger, table, price_ids, .. } = daemon::open(&config, &clock)?;
     ledger.keep_configuration(&config.without_secrets())?;
-    let finished: Vec<tail::Source> = config
-        .sources
-        .iter()
-        .filter(|source| source.tail.path != "-")
-        .map(|source| source.tail.clone())
-        .collect();
+    let finished: Vec<tail::Source> =
+        config.sources.iter().filter(|source| source.tail.path != "-").map(|source| source.tail.clone()).collect();
     let before: BTreeMap<String, SourceCounts> = ledger.sources()?.into_iter().collect();
     let tail = Tail::new(finished, daemon::positions(&ledger)?).map_err(daemon::Error::from)?;
     // Standard input comes last, so that the files' indexes are those of the tail.
@@ -125,7 +121,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let seconds = clock.instant().saturating_duration_since(began).as_secs_f64();
     let summary = summarise(arguments.files.len(), &difference(&before, &after), &tally, seconds);
-    if arguments.json { output::json(&summary)? } else { print(&summary)? }
+    if arguments.json {
+        output::json(&summary)?
+    } else {
+        print(&summary)?
+    }
     if errors.is_empty() { Ok(()) } else { Err(Failure::failed(errors.join("\n"))) }
 }
 
@@ -178,11 +178,11 @@ fn sources(config: &Config, arguments: &Arguments) -> Result<Vec<config::Source>
 fn detected(decoder: &Decoder, file: &Path) -> String {
     let mut found = Detected { decoder, format: "" };
     if file.as_os_str() != "-"
-        && let Ok(opened) = tail::open_plain(file)
+        && let Ok(opened) = tail::open(file)
     {
-        let mut lines = Lines::new(std::io::Read::take(opened, PEEK as u64), tail::Source::MAX_LINE);
+        let mut lines = Lines::new(std::io::Read::take(opened, PEEK as u64), 0, tail::Source::MAX_LINE);
         // What cannot be read is reported when it is read for good.
-        while found.format.is_empty() && lines.read(0, &mut found).unwrap_or(false) {}
+        while found.format.is_empty() && lines.step(&mut found).unwrap_or(false) {}
     }
     if found.format.is_empty() { "auto".to_owned() } else { found.format.to_owned() }
 }
@@ -228,11 +228,11 @@ fn feed_stdin(
         }
     }
     let max_line = config.sources.get(source).map_or(tail::Source::MAX_LINE, |source| source.tail.max_line);
-    let mut lines = Lines::new(std::io::stdin().lock(), max_line);
+    let mut lines = Lines::new(std::io::stdin().lock(), source, max_line);
     let mut feeder = Feeder { reader, writer, ended: false, bytes: 0 };
     while !feeder.ended {
         let more = lines
-            .read(source, &mut feeder)
+            .step(&mut feeder)
             .map_err(|error| Failure::failed(format!("failed to read standard input: {error}")))?;
         progress.show_bytes(feeder.bytes, None, writer);
         if !more {
@@ -319,7 +319,12 @@ fn print(summary: &Summary) -> Result<(), Failure> {
     line("unpriced", grouped(summary.unpriced_requests))?;
     line("usage missing", grouped(summary.usage_missing_requests))?;
     line("sessions", grouped(summary.sessions))?;
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for people"
+    )]
     let rate = (summary.lines as f64 / summary.seconds.max(0.001)) as u64;
     line("time", format!("{:.2} s, {} lines/s", summary.seconds, grouped(rate)))?;
     Ok(())
@@ -335,7 +340,8 @@ struct Progress {
 
 impl Progress {
     fn new(clock: &Clock) -> Progress {
-        let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let began = clock.instant();
         Progress { bar, clock: clock.clone(), drawn: std::cell::Cell::new(began), began }
@@ -365,7 +371,12 @@ impl Progress {
         self.bar.set_position(read);
         let lines: u64 = writer.status().sources.values().map(|counts| counts.lines).sum();
         let seconds = now.saturating_duration_since(self.began).as_secs_f64().max(0.001);
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate for people"
+        )]
         let rate = (lines as f64 / seconds) as u64;
         self.bar.set_message(format!("{} lines/s", grouped(rate)));
         if let Some(failure) = writer.failure() {

@@ -133,7 +133,9 @@ fn info(arguments: &Plain) -> Result<(), Failure> {
         let (requests, duplicates) = (grouped(counts.requests), grouped(counts.duplicates));
         let skipped = grouped(counts.skipped.iter().sum());
         let rejected = grouped(counts.rejected.iter().sum());
-        let text = format!("{lines} lines: {requests} requests, {skipped} skipped, {rejected} rejected, {duplicates} duplicates");
+        let text = format!(
+            "{lines} lines: {requests} requests, {skipped} skipped, {rejected} rejected, {duplicates} duplicates"
+        );
         line(&format!("source {source}"), text)?;
     }
     Ok(())

@@ -39,7 +39,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let reasons: serde_json::Map<String, serde_json::Value> = reasons()
             .into_iter()
             .map(|(name, list)| {
-                let list: Vec<_> = list.iter().map(|(label, meaning)| json!({"label": label, "meaning": meaning})).collect();
+                let list: Vec<_> =
+                    list.iter().map(|(label, meaning)| json!({"label": label, "meaning": meaning})).collect();
                 (name.to_owned(), list.into())
             })
             .collect();
@@ -60,16 +61,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// The catalogue as a Markdown table, as the README holds it.
-#[must_use]
-pub fn markdown() -> String {
-    let mut text = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
-    for metric in CATALOGUE {
-        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let labels = labels.join(", ");
-        text.push_str(&format!("| `{}` | {} | {labels} | {} |\n", metric.name, metric.kind.label(), metric.help));
-    }
-    text
 }

@@ -53,7 +53,9 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the sidecar: follow logs, keep the ledger, serve metrics
-    #[command(after_help = "Example: tokentail run --log higress=/var/log/higress/access.log --data-dir /var/lib/tokentail")]
+    #[command(
+        after_help = "Example: tokentail run --log higress=/var/log/higress/access.log --data-dir /var/lib/tokentail"
+    )]
     Run(SourceArgs),
     /// Run the whole product on a made-up gateway and chat service
     Demo(demo::Arguments),
@@ -195,7 +197,8 @@ pub fn main() -> ExitCode {
 }
 
 fn log_to_stderr(level: &str, format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),

@@ -105,7 +105,8 @@ fn list(arguments: &List) -> Result<(), Failure> {
         let date = table.date().map(|date| date.to_string());
         return output::json(&json!({"date": date, "rows": rows}));
     }
-    let price = |row: &Row, kind: Kind| row.base.prices.get(kind).map_or_else(|| "–".to_owned(), |price| price.to_string());
+    let price =
+        |row: &Row, kind: Kind| row.base.prices.get(kind).map_or_else(|| "–".to_owned(), |price| price.to_string());
     let text = output::table(
         &["provider", "model", "currency", "input", "output", "cache read", "write 5m", "write 1h", "since"],
         3,
@@ -114,8 +115,8 @@ fn list(arguments: &List) -> Result<(), Failure> {
                 row.provider.clone(),
                 row.model.clone(),
                 row.currency.to_string(),
-                price(row, Kind::UncachedInput),
-                price(row, Kind::VisibleOutput),
+                price(row, Kind::Input),
+                price(row, Kind::Output),
                 price(row, Kind::CacheRead),
                 price(row, Kind::CacheWrite5m),
                 price(row, Kind::CacheWrite1h),
@@ -157,7 +158,13 @@ fn show(arguments: &Show) -> Result<(), Failure> {
         match &explanation.row {
             None => write!(out, "{}", output::visible(&explanation.to_string()))?,
             Some(row) => {
-                writeln!(out, "{} {} ({})", row.provider, row.model, explanation.row_id.as_deref().unwrap_or_default())?;
+                writeln!(
+                    out,
+                    "{} {} ({})",
+                    row.provider,
+                    row.model,
+                    explanation.row_id.as_deref().unwrap_or_default()
+                )?;
                 for why in explanation.why.iter().chain(&explanation.assumed) {
                     writeln!(out, "  {}", output::one_line(why))?;
                 }
@@ -181,13 +188,17 @@ fn describe(row: &Row) -> String {
         tiers(&mut places, tier.label(), card);
     }
     for window in &row.windows {
-        places.push((format!("{} {}", window.schedule.texts().join(", "), row.zone.name()), window.card.prices.clone()));
+        places.push((format!("{} {}", window.hours.texts().join(", "), row.zone.name()), window.card.prices.clone()));
         tiers(&mut places, "window", &window.card);
     }
-    let header: Vec<String> = std::iter::once(format!("{} per million", row.currency)).chain(places.iter().map(|(name, _)| name.clone())).collect();
+    let header: Vec<String> = std::iter::once(format!("{} per million", row.currency))
+        .chain(places.iter().map(|(name, _)| name.clone()))
+        .collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let kinds = Kind::ALL.iter().map(|kind| {
-        let prices = places.iter().map(|(_, prices)| prices.get(*kind).map_or_else(|| "–".to_owned(), |price| price.to_string()));
+        let prices = places
+            .iter()
+            .map(|(_, prices)| prices.get(*kind).map_or_else(|| "–".to_owned(), |price| price.to_string()));
         std::iter::once(kind.label().to_owned()).chain(prices).collect()
     });
     let mut text = output::table(&header, 1, kinds);
@@ -215,10 +226,18 @@ fn import(arguments: &Import) -> Result<(), Failure> {
     let path = std::path::absolute(&arguments.file).unwrap_or_else(|_| arguments.file.clone());
     let key = if is_map { "litellm_map" } else { "prices" };
     if arguments.json {
-        return output::json(&json!({"file": path, "rows": rows, "skipped": table.skipped(), "key": format!("cost.{key}")}));
+        return output::json(
+            &json!({"file": path, "rows": rows, "skipped": table.skipped(), "key": format!("cost.{key}")}),
+        );
     }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}: {} rows are fine, {} entries tell no price", path.display(), grouped(rows as u64), table.skipped())?;
+    writeln!(
+        out,
+        "{}: {} rows are fine, {} entries tell no price",
+        path.display(),
+        grouped(rows as u64),
+        table.skipped()
+    )?;
     writeln!(out, "put them in force by this in the configuration, then reload:\n")?;
     let quoted = serde_json::to_string(&path).unwrap_or_default();
     writeln!(out, "cost:\n  {key}: {}", if is_map { quoted } else { format!("[{quoted}]") })?;
@@ -277,7 +296,13 @@ fn reprice(arguments: &Reprice) -> Result<(), Failure> {
     }
     let mut out = std::io::stdout().lock();
     let verb = if arguments.dry_run { "would change" } else { "changed" };
-    writeln!(out, "{} requests since {}, {} {verb}", grouped(report.rows), output::time(since), grouped(report.changed))?;
+    writeln!(
+        out,
+        "{} requests since {}, {} {verb}",
+        grouped(report.rows),
+        output::time(since),
+        grouped(report.changed)
+    )?;
     for (currency, (before, after)) in &report.cost {
         let (before, after, difference) =
             (money::format_nanos(*before), money::format_nanos(*after), money::format_nanos(after - before));
@@ -299,7 +324,5 @@ fn parse_time(text: &str, config: &Config, flag: &str) -> Result<i64, Failure> {
         .ok()
         .and_then(|date| date.to_zoned(config.timezone.clone()).ok())
         .map(|start| start.timestamp().as_microsecond())
-        .ok_or_else(|| {
-            Failure::misuse(format!("{flag} {text:?} is no time; write 2026-11-01 or 2026-11-01T09:30:00Z"))
-        })
+        .ok_or_else(|| Failure::misuse(format!("{flag} {text:?} is no time; write 2026-11-01 or 2026-11-01T09:30:00Z")))
 }

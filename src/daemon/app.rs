@@ -183,7 +183,9 @@ impl App for Sidecar {
     fn metrics(&self) -> Result<String, Unavailable> {
         if self.is_reading_history() {
             let lag: u64 = self.reader.lock().sources.iter().map(|source| source.bytes).sum();
-            let why = format!("the log's history is being read for the first time, {lag} bytes are left; metrics follow so that history is no spike");
+            let why = format!(
+                "the log's history is being read for the first time, {lag} bytes are left; metrics follow so that history is no spike"
+            );
             return Err(Unavailable(why));
         }
         meter::encode(&self.meter, self.gauges(), self.clock.instant())

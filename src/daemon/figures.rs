@@ -98,7 +98,11 @@ impl Figures {
                 },
                 period: label,
                 limit_nanos: budget.limit_nanos,
-                used_nanos: usage.iter().filter(|usage| selects(budget, &usage.attributes)).map(|u| used(budget, u)).sum(),
+                used_nanos: usage
+                    .iter()
+                    .filter(|usage| selects(budget, &usage.attributes))
+                    .map(|u| used(budget, u))
+                    .sum(),
             });
         }
         Ok(figures)

@@ -54,9 +54,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 fn random(path: &Path) -> Result<Vec<u8>, Error> {
     let mut key = vec![0; SIZE];
-    fs::File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut key))
-        .map_err(|source| Error::Key { action: "draw", path: path.to_owned(), source })?;
+    fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut key)).map_err(|source| Error::Key {
+        action: "draw",
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(key)
 }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::app::Sidecar;
 pub use self::key::load as load_privacy_key;
-pub use self::reload::Loader;
+pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
 use crate::ledger::writer::{Handle, Writer};
@@ -66,7 +66,9 @@ pub enum Error {
     #[error("start the reader: {0}")]
     Thread(std::io::Error),
     /// There is nothing to read.
-    #[error("find a log to read: no source is configured; name one as in `--log higress=/var/log/higress/access.log`, or under `sources:` in --config")]
+    #[error(
+        "find a log to read: no source is configured; name one as in `--log higress=/var/log/higress/access.log`, or under `sources:` in --config"
+    )]
     NoSource,
 }
 

@@ -209,6 +209,18 @@ catalogue! {
         "Start of the process.";
 }
 
+/// The catalogue as a Markdown table, as the README holds it.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for metric in CATALOGUE {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = labels.join(", ");
+        text.push_str(&format!("| `{}` | {} | {labels} | {} |\n", metric.name, metric.kind.label(), metric.help));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ mod page;
 mod series;
 mod source;
 
-pub use catalogue::{CATALOGUE, Id, Kind, Metric};
+pub use catalogue::{CATALOGUE, Id, Kind, Metric, markdown};
 pub use config::Config;
 pub use page::{BudgetState, Gauges, SourceGauges, encode};
 pub use series::{Dirty, Meter, Totals};

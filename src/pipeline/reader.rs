@@ -189,9 +189,9 @@ impl Reader {
                 Step::Read => {}
                 Step::Idle => {
                     self.publish();
-                    let pending = self.batch_began.map(|began| {
-                        MAX_AGE.saturating_sub(self.clock.instant().saturating_duration_since(began))
-                    });
+                    let pending = self
+                        .batch_began
+                        .map(|began| MAX_AGE.saturating_sub(self.clock.instant().saturating_duration_since(began)));
                     match wake.recv_timeout(pending.unwrap_or(TICK)) {
                         Ok(()) => self.tail.request_look(),
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -245,8 +245,7 @@ impl Reader {
 
     fn step(&mut self, writer: &Handle) -> Result<Step, Ended> {
         let (now, wall) = (self.clock.instant(), self.clock.now());
-        let mut sink =
-            LineSink { feeds: &mut self.feeds, prices: &mut self.prices, batch: &mut self.batch, now: wall };
+        let mut sink = LineSink { feeds: &mut self.feeds, prices: &mut self.prices, batch: &mut self.batch, now: wall };
         let step = self.tail.step(now, &mut sink);
         if step == Step::Read {
             self.batch_began.get_or_insert(now);
