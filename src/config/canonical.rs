@@ -40,7 +40,8 @@ impl Config {
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
         let Retention { requests, max_size } = retention;
         let Privacy { key_file, session_ids } = privacy;
-        let meter::Config { consumer_label, max_lines, new_series_hold, buckets } = meter;
+        // The dimensions say themselves whether they are labels.
+        let meter::Config { consumer_label, max_lines, new_series_hold, buckets, dimension_labels: _ } = meter;
         json!({
             "timezone": timezone_name,
             "listen": listen,

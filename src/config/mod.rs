@@ -122,6 +122,8 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
         config.pricing = cost::read(item, folder, &config.dimensions, report);
     }
     section.fill(report, "metrics", &mut config.meter, |item, report| Some(metric::read(item, report)));
+    let labels = config.dimensions.iter().filter(|dimension| dimension.label);
+    config.meter.dimension_labels = labels.map(|dimension| dimension.name.clone()).collect();
     section
         .fill(report, "retention", &mut config.retention, |item, report| Some(keeping::read_retention(item, report)));
     section

@@ -187,8 +187,13 @@ impl Ledger {
                 "INSERT INTO series (family, labels, value) VALUES (?1, ?2, ?3)
                  ON CONFLICT (family, labels) DO UPDATE SET value = excluded.value",
             )?;
+            let mut remove = transaction.prepare_cached("DELETE FROM series WHERE family = ?1 AND labels = ?2")?;
             for series in dirty {
-                statement.execute((&series.family, &series.labels, &series.value))?;
+                if series.value.is_empty() {
+                    remove.execute((&series.family, &series.labels))?;
+                } else {
+                    statement.execute((&series.family, &series.labels, &series.value))?;
+                }
             }
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO facts (key, value) VALUES ('folded', ?1)")?

@@ -280,14 +280,14 @@ fn counters(connection: &Connection) -> Result<Finding, Error> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let stored = |error: serde_json::Error| Error::Stored(format!("a metric series: {error}"));
-        let labels: Vec<String> = serde_json::from_str(&row.get::<_, String>(0)?).map_err(stored)?;
+        let labels: (Vec<String>, Vec<String>) = serde_json::from_str(&row.get::<_, String>(0)?).map_err(stored)?;
         let value: serde_json::Value = serde_json::from_str(&row.get::<_, String>(1)?).map_err(stored)?;
         let number = |key: &str| i128::from(value.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0));
         let object =
             |key: &str| value.get(key).and_then(serde_json::Value::as_object).into_iter().flat_map(|map| map.values());
         let requests = object("codes").filter_map(serde_json::Value::as_u64).map(i128::from).sum::<i128>();
         let cost = object("cost").filter_map(|nanos| nanos.as_str()?.parse::<i128>().ok()).sum::<i128>();
-        let sums = counters.entry(labels.first().cloned().unwrap_or_default()).or_default();
+        let sums = counters.entry(labels.0.first().cloned().unwrap_or_default()).or_default();
         let added = [requests, number("input"), number("output"), cost];
         sums.iter_mut().zip(added).for_each(|(sum, value)| *sum += value);
     }

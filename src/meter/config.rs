@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Config {
     /// Whether `consumer` is a label; without it the label is always empty.
     pub consumer_label: bool,
+    /// Dimensions that are labels of the request metrics, in order.
+    pub dimension_labels: Vec<String>,
     /// Most lines of one exposition, 1,000 to 10,000,000.
     pub max_lines: usize,
     /// How long a new series stays at 0.
@@ -18,6 +20,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { consumer_label: true, max_lines: 50_000, new_series_hold: Duration::ZERO, buckets: BTreeMap::new() }
+        Config {
+            consumer_label: true,
+            dimension_labels: Vec::new(),
+            max_lines: 50_000,
+            new_series_hold: Duration::ZERO,
+            buckets: BTreeMap::new(),
+        }
     }
 }

@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::catalogue::{Id, Metric};
 use super::histogram::{Bounds, Histogram};
-use super::series::{Entry, Meter, RequestSeries};
+use super::series::{Entry, Meter, RequestLabels, RequestSeries};
 use super::source::SourceCounts;
 use crate::record::{Currency, Micros, money};
 
@@ -142,14 +142,22 @@ impl fmt::Write for Writer {
 
 /// Label names and values of one sample; empty values are left out, as Prometheus takes them for absent.
 #[derive(Debug)]
-struct Labels<'a, const N: usize>(&'a [&'static str], [&'a str; N]);
+struct Labels<'a, const N: usize>(&'a [&'static str], [&'a str; N], Dimensions<'a>);
+
+/// Names and values of the dimensions that are labels.
+type Dimensions<'a> = (&'a [String], &'a [String]);
+
+const NO_DIMENSIONS: Dimensions<'static> = (&[], &[]);
 
 impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
     fn encode(&self, encoder: &mut LabelSetEncoder) -> Result<(), fmt::Error> {
-        for (name, value) in self.0.iter().zip(self.1).filter(|(_, value)| !value.is_empty()) {
-            (*name, value).encode(encoder.encode_label())?;
-        }
-        Ok(())
+        let Labels(names, values, (more_names, more_values)) = self;
+        let fixed = names.iter().copied().zip(values.iter().copied());
+        let more = more_names.iter().map(String::as_str).zip(more_values.iter().map(String::as_str));
+        fixed
+            .chain(more)
+            .filter(|(_, value)| !value.is_empty())
+            .try_for_each(|label| label.encode(encoder.encode_label()))
     }
 }
 
@@ -299,17 +307,21 @@ impl Samples<'_> {
     }
 
     fn counter<const N: usize>(&mut self, values: [&str; N], count: u64) -> fmt::Result {
-        let labels = Labels(self.metric.labels, values);
+        self.counter_of(values, NO_DIMENSIONS, count)
+    }
+
+    fn counter_of<const N: usize>(&mut self, values: [&str; N], dimensions: Dimensions<'_>, count: u64) -> fmt::Result {
+        let labels = Labels(self.metric.labels, values, dimensions);
         self.family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
     }
 
-    fn amount<const N: usize>(&mut self, values: [&str; N], nanos: i128) -> fmt::Result {
-        let labels = Labels(self.metric.labels, values);
+    fn amount<const N: usize>(&mut self, values: [&str; N], dimensions: Dimensions<'_>, nanos: i128) -> fmt::Result {
+        let labels = Labels(self.metric.labels, values, dimensions);
         self.family.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, f64>(&units(nanos), None)
     }
 
     fn gauge<const N: usize>(&mut self, values: [&str; N], value: f64) -> fmt::Result {
-        let labels = Labels(self.metric.labels, values);
+        let labels = Labels(self.metric.labels, values, NO_DIMENSIONS);
         self.family.encode_family(&labels)?.encode_gauge(&value)
     }
 
@@ -323,14 +335,15 @@ impl Samples<'_> {
         let mut digits = String::new();
         for entry in &self.meter.requests.entries {
             let held = self.held(entry);
-            let [gateway, route, provider, model, consumer] = &entry.labels;
+            let RequestLabels([gateway, route, provider, model, consumer], dimensions) = &entry.labels;
+            let dimensions = (self.meter.config().dimension_labels.as_slice(), dimensions.as_slice());
             for (code, count) in &entry.value.codes {
                 digits.clear();
                 if *code != 0 {
                     write!(digits, "{code}")?;
                 }
                 let count = if held { 0 } else { *count };
-                self.counter([gateway, route, provider, model, consumer, &digits], count)?;
+                self.counter_of([gateway, route, provider, model, consumer, &digits], dimensions, count)?;
             }
         }
         Ok(())
@@ -339,10 +352,15 @@ impl Samples<'_> {
     fn errors(&mut self) -> fmt::Result {
         for entry in &self.meter.requests.entries {
             let held = self.held(entry);
-            let [gateway, route, provider, model, consumer] = &entry.labels;
+            let RequestLabels([gateway, route, provider, model, consumer], dimensions) = &entry.labels;
+            let dimensions = (self.meter.config().dimension_labels.as_slice(), dimensions.as_slice());
             for (reason, count) in &entry.value.errors {
                 let count = if held { 0 } else { *count };
-                self.counter([gateway, route, provider, model, consumer, RequestSeries::reason(*reason)], count)?;
+                self.counter_of(
+                    [gateway, route, provider, model, consumer, RequestSeries::reason(*reason)],
+                    dimensions,
+                    count,
+                )?;
             }
         }
         Ok(())
@@ -350,9 +368,10 @@ impl Samples<'_> {
 
     fn per_request(&mut self, value: impl Fn(&RequestSeries) -> u64) -> fmt::Result {
         for entry in &self.meter.requests.entries {
-            let [gateway, route, provider, model, consumer] = &entry.labels;
+            let RequestLabels([gateway, route, provider, model, consumer], dimensions) = &entry.labels;
+            let dimensions = (self.meter.config().dimension_labels.as_slice(), dimensions.as_slice());
             let count = if self.held(entry) { 0 } else { value(&entry.value) };
-            self.counter([gateway, route, provider, model, consumer], count)?;
+            self.counter_of([gateway, route, provider, model, consumer], dimensions, count)?;
         }
         Ok(())
     }
@@ -360,10 +379,11 @@ impl Samples<'_> {
     fn cost(&mut self) -> fmt::Result {
         for entry in &self.meter.requests.entries {
             let held = self.held(entry);
-            let [gateway, route, provider, model, consumer] = &entry.labels;
+            let RequestLabels([gateway, route, provider, model, consumer], dimensions) = &entry.labels;
+            let dimensions = (self.meter.config().dimension_labels.as_slice(), dimensions.as_slice());
             for (currency, nanos) in &entry.value.cost.0 {
                 let nanos = if held { 0 } else { *nanos };
-                self.amount([gateway, route, provider, model, consumer, currency.as_str()], nanos)?;
+                self.amount([gateway, route, provider, model, consumer, currency.as_str()], dimensions, nanos)?;
             }
         }
         Ok(())
@@ -375,7 +395,7 @@ impl Samples<'_> {
             let [gateway, provider, model] = &entry.labels;
             for (currency, nanos) in &entry.value.savings.0 {
                 let nanos = if held { 0 } else { *nanos };
-                self.amount([gateway, provider, model, currency.as_str()], nanos)?;
+                self.amount([gateway, provider, model, currency.as_str()], NO_DIMENSIONS, nanos)?;
             }
         }
         Ok(())
@@ -432,7 +452,7 @@ impl Samples<'_> {
                 continue;
             }
             let [gateway, route, provider, model] = &entry.labels;
-            let labels = Labels(self.metric.labels, [gateway, route, provider, model]);
+            let labels = Labels(self.metric.labels, [gateway, route, provider, model], NO_DIMENSIONS);
             if self.held(entry) {
                 let empty: Vec<_> = histogram.buckets(bounds).into_iter().map(|(bound, _)| (bound, 0)).collect();
                 self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(0.0, 0, &empty, None)?;
@@ -460,7 +480,8 @@ impl Samples<'_> {
     }
 
     fn build_info(&mut self) -> fmt::Result {
-        let labels = Labels(self.metric.labels, [env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_RUST_VERSION")]);
+        let labels =
+            Labels(self.metric.labels, [env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_RUST_VERSION")], NO_DIMENSIONS);
         self.family.encode_info(&labels)
     }
 }

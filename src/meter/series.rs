@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::Config;
-use super::catalogue::Id;
+use super::catalogue::{Id, REQUEST_LABELS};
 use super::histogram::{Bounds, COMMIT_SECONDS, Histogram, REQUEST_SECONDS, TOKEN_SECONDS};
 use crate::record::{Anomaly, Attributes, Currency, ErrorReason, Outcome, Row};
 
@@ -26,8 +26,9 @@ const REQUEST_LINES: usize = 7;
 /// Attribute sets whose series are remembered; beyond, the memory is emptied and filled anew.
 const MAX_HANDLES: usize = 16_384;
 
-/// Labels gateway, route, provider, model, consumer.
-pub(super) type RequestLabels = [String; 5];
+/// Labels gateway, route, provider, model, consumer; then the dimensions that are labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct RequestLabels(pub(super) [String; 5], pub(super) Vec<String>);
 /// Labels gateway, route, provider, model.
 pub(super) type ModelLabels = [String; 4];
 /// Labels gateway, provider, model; or gateway, model, tool.
@@ -88,6 +89,23 @@ impl RequestSeries {
         self.codes.len() + self.errors.len() + 5 + self.cost.0.len()
     }
 
+    fn add(&mut self, other: &RequestSeries) {
+        for (code, count) in &other.codes {
+            *self.codes.entry(*code).or_default() += count;
+        }
+        for (reason, count) in &other.errors {
+            *self.errors.entry(*reason).or_default() += count;
+        }
+        self.input += other.input;
+        self.output += other.output;
+        self.cache_read += other.cache_read;
+        self.cache_write += other.cache_write;
+        self.reasoning += other.reasoning;
+        for (currency, nanos) in &other.cost.0 {
+            self.cost.add(*currency, *nanos);
+        }
+    }
+
     pub(super) fn reason(label: ErrorLabel) -> &'static str {
         ErrorReason::ALL.get(usize::from(label)).map_or("", |reason| reason.label())
     }
@@ -130,6 +148,7 @@ struct StoredBounds {
     first_token: Vec<f64>,
     per_token: Vec<f64>,
     commits: Vec<f64>,
+    dimension_labels: Vec<String>,
 }
 
 /// A series with its labels.
@@ -214,7 +233,7 @@ pub struct Dirty {
     pub family: String,
     /// Label values as a JSON array.
     pub labels: String,
-    /// Counts as a JSON object.
+    /// Counts as a JSON object; empty to remove the series.
     pub value: String,
 }
 
@@ -262,7 +281,9 @@ pub struct Meter {
     pub(super) own: OwnSeries,
     own_pending: OwnSeries,
     own_dirty: bool,
-    values: BTreeMap<&'static str, BTreeSet<String>>,
+    values: BTreeMap<String, BTreeSet<String>>,
+    /// Stored series that a change of labels has merged into others: to be removed from disk.
+    removed: Vec<Dirty>,
     handles: HashMap<(u32, bool), Handles>,
     lines: usize,
     stored_bounds: StoredBounds,
@@ -293,6 +314,7 @@ impl Meter {
             own_pending: OwnSeries::default(),
             own_dirty: false,
             values: BTreeMap::new(),
+            removed: Vec::new(),
             handles: HashMap::new(),
             lines: 0,
             stored_bounds: StoredBounds::default(),
@@ -337,28 +359,44 @@ impl Meter {
         self.own.commits.rebucket(&stored.commits, &self.commit_bounds);
         self.own_pending.commits.rebucket(&stored.commits, &self.commit_bounds);
         self.own_dirty = true;
+        if stored.dimension_labels != self.config.dimension_labels {
+            self.relabel(&stored.dimension_labels);
+        }
         for entry in &self.requests.entries {
-            let [gateway, route, provider, model, consumer] = &entry.labels;
-            let labelled = [
-                ("gateway", gateway),
-                ("route", route),
-                ("provider", provider),
-                ("model", model),
-                ("consumer", consumer),
-            ];
-            for (label, value) in labelled {
-                self.values.entry(label).or_default().insert(value.clone());
+            let RequestLabels(base, dimensions) = &entry.labels;
+            let names = REQUEST_LABELS.iter().copied().chain(self.config.dimension_labels.iter().map(String::as_str));
+            for (label, value) in names.zip(base.iter().chain(dimensions)) {
+                admit_value(&mut self.values, label, value);
             }
             self.lines += entry.value.lines();
         }
         for entry in &self.tools.entries {
             let [_, _, tool] = &entry.labels;
-            self.values.entry("tool").or_default().insert(tool.clone());
+            admit_value(&mut self.values, "tool", tool);
         }
         self.lines += self.models.entries.len() * self.model_lines()
             + self.prices.entries.len() * 3
             + self.tools.entries.len()
             + self.anomalies.entries.len();
+    }
+
+    /// Brings the stored request series to the dimensions that are labels now; equal ones become one.
+    fn relabel(&mut self, stored: &[String]) {
+        let old = std::mem::replace(&mut self.requests, Family::new("request"));
+        for entry in old.entries {
+            let labels = serde_json::to_string(&entry.labels).unwrap_or_default();
+            self.removed.push(Dirty { family: "request".to_owned(), labels, value: String::new() });
+            let RequestLabels(base, dimensions) = entry.labels;
+            let value_of = |name: &String| {
+                let at = stored.iter().position(|known| known == name);
+                at.and_then(|at| dimensions.get(at)).cloned().unwrap_or_default()
+            };
+            let dimensions = self.config.dimension_labels.iter().map(value_of).collect();
+            let at = self.requests.insert(RequestLabels(base, dimensions), None);
+            if let Some(series) = self.requests.change(at) {
+                series.add(&entry.value);
+            }
+        }
     }
 
     fn model_lines(&self) -> usize {
@@ -483,8 +521,8 @@ impl Meter {
     }
 
     /// The value itself while the label has room, else `other`. Empty values need no room.
-    fn admit(&mut self, label: &'static str, value: &str, bound: usize) -> String {
-        let values = self.values.entry(label).or_default();
+    fn admit(&mut self, label: &str, value: &str, bound: usize) -> String {
+        let values = self.values.entry(label.to_owned()).or_default();
         if value.is_empty() || values.contains(value) {
             return value.to_owned();
         }
@@ -496,7 +534,7 @@ impl Meter {
     }
 
     /// Whether a value was admitted or has room, without admitting it.
-    fn has_room(&self, label: &'static str, value: &str) -> bool {
+    fn has_room(&self, label: &str, value: &str) -> bool {
         value.is_empty()
             || self.values.get(label).is_none_or(|values| {
                 values.contains(value)
@@ -504,59 +542,63 @@ impl Meter {
             })
     }
 
-    /// Finds or makes the series of an attribute set. Consumer goes first when room is short, then route.
+    /// Finds or makes the series of an attribute set. Where room is short, consumer and dimensions become `other` first,
+    /// then the route; model and provider never do.
     fn resolve(&mut self, attributes: &Attributes, trusted: bool, now: Option<Instant>) -> Handles {
-        let model = model_label(attributes, trusted).to_owned();
+        let model = model_label(attributes, trusted);
         let consumer = if self.config.consumer_label { attributes.consumer.as_str() } else { "" };
-        let folded_route =
-            |meter: &Meter| if meter.has_room("route", &attributes.route) { attributes.route.as_str() } else { OTHER };
-        let route = folded_route(self);
-        let wanted_consumer = if self.has_room("consumer", consumer) { consumer } else { OTHER };
-        let labels = |route: &str, consumer: &str| -> RequestLabels {
-            [
-                attributes.gateway.clone(),
-                route.to_owned(),
-                attributes.provider.clone(),
-                model.clone(),
-                consumer.to_owned(),
-            ]
+        let dimensions: Vec<&str> =
+            self.config.dimension_labels.iter().map(|name| dimension(attributes, name)).collect();
+        let labels = |route: &str, consumer: &str, dimensions: &[&str]| {
+            let base = [&attributes.gateway, route, &attributes.provider, model, consumer].map(str::to_owned);
+            RequestLabels(base, dimensions.iter().map(|value| (*value).to_owned()).collect())
         };
-        let other_consumer = if consumer.is_empty() { "" } else { OTHER };
-        let other_route = if route.is_empty() { "" } else { OTHER };
-        let choices = [(route, wanted_consumer), (route, other_consumer), (other_route, other_consumer)];
-        let known = choices.iter().find(|(route, consumer)| self.requests.find(&labels(route, consumer)).is_some());
+        let bounded = |meter: &Meter, label: &str, value: &str| -> String {
+            if meter.has_room(label, value) { value.to_owned() } else { OTHER.to_owned() }
+        };
+        let route = bounded(self, "route", &attributes.route);
+        let kept: Vec<String> = self
+            .config
+            .dimension_labels
+            .iter()
+            .zip(&dimensions)
+            .map(|(name, value)| bounded(self, name, value))
+            .collect();
+        let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+        let folded = |value: &str| if value.is_empty() { "" } else { OTHER };
+        let others: Vec<&str> = dimensions.iter().map(|value| folded(value)).collect();
+        let wanted = labels(&route, &bounded(self, "consumer", consumer), &kept);
         let full = self.lines + REQUEST_LINES > self.config.max_lines;
-        let (route, kept_consumer) = match (self.requests.find(&labels(route, wanted_consumer)), known) {
-            (Some(_), _) => (route, wanted_consumer),
-            (None, _) if !full => (route, wanted_consumer),
-            (None, Some(known)) => *known,
-            (None, None) => (other_route, other_consumer),
+        let chosen = if self.requests.find(&wanted).is_some() || !full {
+            wanted
+        } else {
+            let without_consumer = labels(&route, folded(consumer), &others);
+            let known = self.requests.find(&without_consumer).is_some();
+            if known { without_consumer } else { labels(folded(&route), folded(consumer), &others) }
         };
-        let chosen = labels(route, kept_consumer);
-        for (label, value) in super::catalogue::REQUEST_LABELS.into_iter().zip(&chosen) {
-            self.values.entry(label).or_default().insert(value.clone());
+        let RequestLabels(base, chosen_dimensions) = &chosen;
+        let names = REQUEST_LABELS.iter().copied().chain(self.config.dimension_labels.iter().map(String::as_str));
+        for (label, value) in names.zip(base.iter().chain(chosen_dimensions)) {
+            admit_value(&mut self.values, label, value);
         }
+        let [_, route, ..] = base;
+        let route_folded = *route != attributes.route;
+        let request_folded = chosen != labels(&attributes.route, consumer, &dimensions);
+        let model_labels = [&attributes.gateway, route, &attributes.provider, model].map(str::to_owned);
+        let price_labels = [&attributes.gateway, &attributes.provider, model].map(str::to_owned);
         let request = self.requests.find(&chosen).unwrap_or_else(|| {
             self.lines += RequestSeries::default().lines();
-            self.requests.insert(chosen.clone(), now)
+            self.requests.insert(chosen, now)
         });
-        let model_labels = [attributes.gateway.clone(), route.to_owned(), attributes.provider.clone(), model.clone()];
-        let model_at = self.models.find(&model_labels).unwrap_or_else(|| {
+        let model = self.models.find(&model_labels).unwrap_or_else(|| {
             self.lines += self.model_lines();
             self.models.insert(model_labels, now)
         });
-        let price_labels = [attributes.gateway.clone(), attributes.provider.clone(), model];
         let price = self.prices.find(&price_labels).unwrap_or_else(|| {
             self.lines += 3;
             self.prices.insert(price_labels, now)
         });
-        Handles {
-            request,
-            model: model_at,
-            price,
-            request_folded: route != attributes.route || kept_consumer != consumer,
-            model_folded: route != attributes.route,
-        }
+        Handles { request, model, price, request_folded, model_folded: route_folded }
     }
 
     /// Counts a commit of the ledger, shown after the next written fold.
@@ -579,7 +621,8 @@ impl Meter {
 
     /// Every series that changed since the last call, to be written in one transaction with the mark of the rows folded.
     pub fn take_dirty(&mut self) -> Vec<Dirty> {
-        let mut dirty = Vec::new();
+        // What is removed comes first: a series may have got the labels of a removed one.
+        let mut dirty = std::mem::take(&mut self.removed);
         self.requests.take_dirty(&mut dirty);
         self.models.take_dirty(&mut dirty);
         self.prices.take_dirty(&mut dirty);
@@ -593,6 +636,7 @@ impl Meter {
                 first_token: self.first_token_bounds.seconds().to_vec(),
                 per_token: self.per_token_bounds.seconds().to_vec(),
                 commits: self.commit_bounds.seconds().to_vec(),
+                dimension_labels: self.config.dimension_labels.clone(),
             };
             let value = serde_json::to_string(&bounds).unwrap_or_default();
             dirty.push(Dirty { family: BOUNDS.to_owned(), labels: "[]".to_owned(), value });
@@ -609,6 +653,7 @@ impl Meter {
     pub fn not_written(&mut self, dirty: &[Dirty]) {
         for series in dirty {
             match series.family.as_str() {
+                _ if series.value.is_empty() => self.removed.push(series.clone()),
                 "request" => self.requests.mark(&series.labels),
                 "model" => self.models.mark(&series.labels),
                 "price" => self.prices.mark(&series.labels),
@@ -640,6 +685,21 @@ impl Meter {
     #[must_use]
     pub fn lines(&self) -> usize {
         self.lines
+    }
+}
+
+/// The value of a dimension, empty where the request has none.
+fn dimension<'a>(attributes: &'a Attributes, name: &str) -> &'a str {
+    attributes.dimensions.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+}
+
+fn admit_value(values: &mut BTreeMap<String, BTreeSet<String>>, label: &str, value: &str) {
+    if let Some(known) = values.get_mut(label) {
+        if !known.contains(value) {
+            known.insert(value.to_owned());
+        }
+    } else {
+        values.insert(label.to_owned(), BTreeSet::from([value.to_owned()]));
     }
 }
 
@@ -689,9 +749,9 @@ mod tests {
         }
         assert!(meter.lines() <= meter.config().max_lines, "{}", meter.lines());
         assert_eq!(requests(&meter), 100_000);
-        let consumers: BTreeSet<_> = meter.requests.entries.iter().map(|entry| &entry.labels[4]).collect();
+        let consumers: BTreeSet<_> = meter.requests.entries.iter().map(|entry| &entry.labels.0[4]).collect();
         assert_eq!(consumers.len(), MAX_VALUES + 1);
-        let models: BTreeSet<_> = meter.requests.entries.iter().map(|entry| entry.labels[3].as_str()).collect();
+        let models: BTreeSet<_> = meter.requests.entries.iter().map(|entry| entry.labels.0[3].as_str()).collect();
         assert_eq!(models, BTreeSet::from(["m0", "m1", "m2"]));
         assert!(meter.own_pending.folded["requests_total"] >= 100_000 - 200 * 3);
     }
@@ -716,9 +776,9 @@ mod tests {
             meter.observe(&row(u32::try_from(id).unwrap()), &attributes, &[], None);
         }
         assert_eq!(requests(&meter), 2_000);
-        let models: BTreeSet<_> = meter.requests.entries.iter().map(|entry| entry.labels[3].as_str()).collect();
+        let models: BTreeSet<_> = meter.requests.entries.iter().map(|entry| entry.labels.0[3].as_str()).collect();
         assert_eq!(models.len(), 7);
-        assert!(meter.requests.entries.iter().any(|entry| entry.labels[1] == OTHER));
+        assert!(meter.requests.entries.iter().any(|entry| entry.labels.0[1] == OTHER));
     }
 
     #[test]
@@ -748,10 +808,36 @@ mod tests {
     }
 
     #[test]
+    fn a_dimension_becomes_a_label_and_stops_being_one_without_losing_a_count() {
+        let labelled = Config { dimension_labels: vec!["team".into()], ..Config::default() };
+        let mut attributes = [attributes(1, 1), attributes(1, 1)];
+        attributes[0].dimensions.push(("team".into(), "sales".into()));
+        attributes[1].dimensions.push(("team".into(), "support".into()));
+        let mut stored = Vec::new();
+        for (config, series) in [(labelled.clone(), 2), (Config::default(), 1), (labelled, 3)] {
+            let mut meter = Meter::new(config);
+            stored.iter().for_each(|dirty| meter.restore(dirty).unwrap());
+            meter.restored();
+            for (id, attributes) in (0..).zip(&attributes) {
+                meter.observe(&row(id), attributes, &[], None);
+            }
+            assert_eq!(meter.requests.entries.len(), series);
+            let dirty = meter.take_dirty();
+            let gone = |known: &Dirty| dirty.iter().any(|new| new.family == known.family && new.labels == known.labels);
+            stored.retain(|known| !gone(known));
+            stored.extend(dirty.into_iter().filter(|new| !new.value.is_empty()));
+        }
+        let mut meter = Meter::new(Config::default());
+        stored.iter().for_each(|dirty| meter.restore(dirty).unwrap());
+        meter.restored();
+        assert_eq!((meter.totals().requests, meter.requests.entries.len()), (6, 1));
+    }
+
+    #[test]
     fn a_made_up_model_of_a_failed_request_is_no_label_value() {
         let mut meter = Meter::new(Config::default());
         let failed = Row { outcome: Outcome::Error(ErrorReason::Client), price_row: 0, cost: None, ..row(1) };
         meter.observe(&failed, &attributes(1, 1), &[], None);
-        assert_eq!(meter.requests.entries[0].labels[3], UNKNOWN);
+        assert_eq!(meter.requests.entries[0].labels.0[3], UNKNOWN);
     }
 }
