@@ -1,4 +1,42 @@
 //! tokentail: a gateway's log becomes exact, priced, durable metrics.
+//!
+//! The ledger is the truth, and everything else is a view of it. A log line becomes a record; rows, the position in the
+//! log and the counts of unusable lines are committed together, by one writer, in one transaction. Rollups and metric
+//! series are *folds* over committed rows, so what a scrape has shown is on disk.
+//!
+//! ```text
+//! bytes ─tail─▶ line ─format─▶ Record ─pricing─▶ Priced ─▶ batch ─▶ ledger ─┬─ folds ───▶ meter ─▶ page ─exposition─▶ /metrics
+//!                  └ Skipped / Rejected, counted ──────────┘  (rows +       └─ queries ─▶ month's cost, budgets, checks
+//!                                                              positions)
+//! ```
+//!
+//! In reading order; each folder's front page says how it works:
+//!
+//! | module | turns | into |
+//! |---|---|---|
+//! | [`record`] | – | the plain values that pass between the stages |
+//! | [`clock`] | the machine's clock | time that tests can set |
+//! | [`yaml`] | text | values with lines, for every file that a user writes |
+//! | [`format`] | a logical line | records, or the reason why not |
+//! | [`pricing`] | tokens | money, and an explanation to the last digit |
+//! | [`meter`] | committed rows | bounded series and one OpenMetrics page |
+//! | [`tail`] | files that grow and rotate | logical lines, each exactly once |
+//! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
+//! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
+//! | [`exposition`] | the page | what the scraper asked for |
+//! | [`web`] | connections | answers, for those who may ask |
+//! | [`config`] | YAML and flags | the sum of the parts' configurations, or every problem at once |
+//! | [`daemon`] | a configuration | the running sidecar, and its orderly end |
+//! | [`demo`] | a seed | a made-up gateway and chat service |
+//! | [`cli`] | the command line | commands |
+//!
+//! What holds everywhere:
+//!
+//! 1. `record`, `format`, `pricing` and `meter` do no IO, read no clock and cannot fail: a bad line is a value with a reason.
+//! 2. A module names only modules above it in this list, but for configurations, which `config` fills.
+//! 3. A position moves in the transaction of the rows that its lines became. Nothing else remembers what was read.
+//! 4. counters = rows + adjustments, at every moment; `tokentail ledger check` proves it.
+//! 5. Every queue, map and buffer is bounded, whatever a log says.
 
 pub mod cli;
 pub mod clock;

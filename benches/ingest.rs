@@ -1,0 +1,149 @@
+//! Figures of the release build on a made-up log: lines/s, MB/s, bytes on disk a request, peak memory, the cost of
+//! following an idle file, and of a metrics page. Prints medians; asserts nothing.
+//!
+//! `cargo bench --bench ingest` measures everything on 1,000,000 lines; `TOKENTAIL_BENCH_LINES` sets another number.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tokentail::demo::traffic::Traffic;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tokentail");
+const RUNS: usize = 5;
+const IDLE_SECONDS: u64 = 20;
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn main() {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark takes its size from the environment")]
+    let lines = std::env::var("TOKENTAIL_BENCH_LINES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let log = write_log(folder, lines);
+    let size = fs::metadata(&log).map_or(0, |metadata| metadata.len());
+    say(&format!("log: {lines} lines, {:.0} MB, {:.0} bytes a line", mega(size), size as f64 / lines as f64));
+    ingest(folder, &log, lines, size);
+    idle(folder, &log);
+}
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn mega(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn write_log(folder: &Path, lines: usize) -> PathBuf {
+    let path = folder.join(format!("benchmark-{lines}.log"));
+    let mut out = BufWriter::new(File::create(&path).expect("make the log"));
+    for line in Traffic::benchmark(1, lines) {
+        writeln!(out, "{}", line.text).expect("write the log");
+    }
+    out.flush().expect("write the log");
+    path
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The largest resident set that a process had, read until it ends.
+fn watch(child: &mut Child) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    loop {
+        if let Ok(text) = fs::read_to_string(&status) {
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0);
+            peak = peak.max(kib * 1024);
+        }
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return peak;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn ingest(folder: &Path, log: &Path, lines: usize, size: u64) {
+    let (mut seconds, mut reads, mut peak, mut disk) = (Vec::new(), Vec::new(), 0, 0);
+    for _ in 0..RUNS {
+        let began = now();
+        let mut block = vec![0; 256 << 10];
+        let mut file = File::open(log).expect("open the log");
+        while file.read(&mut block).expect("read the log") > 0 {}
+        reads.push(began.elapsed().as_secs_f64());
+
+        let data = folder.join("benchmark-data");
+        let _ = fs::remove_dir_all(&data);
+        let began = now();
+        let mut child = Command::new(BINARY)
+            .args(["ingest", "--format", "higress", "--json", "--log-level", "error", "--data-dir"])
+            .args([&data, log])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("start tokentail");
+        peak = peak.max(watch(&mut child));
+        seconds.push(began.elapsed().as_secs_f64());
+        disk = fs::metadata(data.join("ledger.db")).map_or(0, |metadata| metadata.len());
+    }
+    let (ingest, read) = (median(seconds), median(reads));
+    say(&format!("ingest: {:.0} lines/s, {:.0} MB/s (median of {RUNS})", lines as f64 / ingest, mega(size) / ingest));
+    say(&format!("  {:.2} times the time of only reading the file from the page cache", ingest / read));
+    say(&format!("  {:.1} bytes on disk a line of the log, {:.1} MB in all", disk as f64 / lines as f64, mega(disk)));
+    say(&format!("  peak memory {:.1} MiB", peak as f64 / 1_048_576.0));
+}
+
+/// CPU seconds that a process has used.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+fn get(address: &str, path: &str) -> Option<(usize, f64)> {
+    let began = now();
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    answer.starts_with(b"HTTP/1.1 200").then(|| {
+        let lines = answer.iter().filter(|byte| **byte == b'\n').count();
+        (lines, began.elapsed().as_secs_f64())
+    })
+}
+
+/// Follows the log that was just ingested: nothing is new, so this is the cost of waiting.
+fn idle(folder: &Path, log: &Path) {
+    let address = "127.0.0.1:13219";
+    let mut child = Command::new(BINARY)
+        .args(["run", "--listen", address, "--log-level", "error", "--log"])
+        .arg(format!("higress={}", log.display()))
+        .arg("--data-dir")
+        .arg(folder.join("benchmark-data"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("start tokentail");
+    while get(address, "/metrics").is_none() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let before = cpu_seconds(child.id());
+    std::thread::sleep(Duration::from_secs(IDLE_SECONDS));
+    let used = cpu_seconds(child.id()) - before;
+    say(&format!("idle: {:.3} % of a core over {IDLE_SECONDS} s", used / IDLE_SECONDS as f64 * 100.0));
+    let pages: Vec<(usize, f64)> = (0..21).filter_map(|_| get(address, "/metrics")).collect();
+    let lines = pages.first().map_or(0, |(lines, _)| *lines);
+    let took = median(pages.iter().map(|(_, seconds)| seconds * 1e3).collect());
+    say(&format!("page: {lines} lines in {took:.2} ms (median of {})", pages.len()));
+    let _ = child.kill();
+    let _ = child.wait();
+}

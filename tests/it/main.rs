@@ -1,0 +1,3 @@
+//! Integration tests by boundary, one binary.
+
+mod layers;
