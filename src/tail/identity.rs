@@ -240,7 +240,7 @@ fn unpack(mut decoder: Decoder, wanted: &[(u64, u64)]) -> io::Result<Pass> {
     let mut order = VecDeque::from(order);
     // The window: the last bytes before the block, then the block.
     let mut window = vec![0; ANCHOR + (64 << 10)];
-    let (mut kept, mut position, mut complete) = (0, 0_u64, true);
+    let (mut kept, mut position, mut complete) = (0_usize, 0_u64, true);
     loop {
         while let Some((at, len, index)) = order.front().copied()
             && at <= position

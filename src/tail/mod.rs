@@ -1,6 +1,7 @@
 //! Files on disk become whole logical lines, each exactly once.
 
 mod config;
+mod discovery;
 mod identity;
 mod lines;
 mod name;
