@@ -182,6 +182,9 @@ fn add(listing: &mut Listing, path: PathBuf, base: PathBuf, age: Age, named: boo
     match fs::metadata(&path) {
         Ok(meta) if meta.is_file() => {
             let (inode, stamp) = identity(&meta);
+            // Behind a link the target is what is read: a link that is pointed elsewhere does not hide it.
+            let linked = age == Age::Live && fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
+            let path = if linked { fs::canonicalize(&path).unwrap_or(path) } else { path };
             listing.files.push(Candidate { path, base, age, inode, stamp });
         }
         Ok(meta) if named => {
@@ -291,7 +294,7 @@ mod tests {
         let expected = [
             row("0.log", "0.log", true),
             row("0.log.20260201-093015", "0.log", false),
-            row("1.log", "1.log", true),
+            row("id-json.log", "1.log", true),
             row("id-json.log.1", "1.log", false),
         ];
         let root = dir.path().display();
