@@ -404,6 +404,26 @@ impl Follower {
         equal(head.len() as u64, head) && equal(size, tail)
     }
 
+    /// Whether the file is still what was read of it.
+    pub(super) fn is_intact(&mut self) -> bool {
+        let (head, anchor, done) = (self.head().clone(), self.anchor(), self.cutter.done());
+        let opened;
+        let file = match &self.file {
+            Some(file) => file,
+            None => match File::open(&self.path) {
+                Ok(file) => {
+                    opened = file;
+                    &opened
+                }
+                Err(_) => return false,
+            },
+        };
+        let is_same =
+            |at: u64, mark: &Mark| matches!(bytes_before(file, at, mark.len), Ok(Some(bytes)) if mark.matches(&bytes));
+        file.metadata().is_ok_and(|meta| identity(&meta).0 == self.inode)
+            && (self.packing() != Packing::Plain || is_same(head.len, &head) && is_same(done, &anchor))
+    }
+
     /// A cheap look whether [`Follower::covers`] can be true.
     pub(super) fn may_cover(&self, head: &[u8]) -> bool {
         let both = head.len().min(self.head_bytes.len());

@@ -234,7 +234,9 @@ impl Tail {
             self.list(now);
         }
         self.finish_quiet(now, sink);
-        if self.followers.iter().any(|follower| follower.unread) { Step::Read } else { Step::Idle }
+        let waits = |source: &Configured| source.source.follow == Follow::Finished && !source.listed;
+        let more = self.followers.iter().any(|follower| follower.unread) || self.sources.iter().any(waits);
+        if more { Step::Read } else { Step::Idle }
     }
 
     /// What changed since the last call, everything handed to the sink so far included: to be committed in the same

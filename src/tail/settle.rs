@@ -67,7 +67,7 @@ impl Tail {
                 listing.files.push(Candidate {
                     path: follower.path.clone(),
                     base: follower.base.clone(),
-                    age: Age::Unknown,
+                    age: if follower.is_live() { Age::Unknown } else { follower.age.clone() },
                     inode: follower.inode,
                     stamp: identity(&meta).1,
                 });
@@ -150,11 +150,12 @@ impl Tail {
             (self.max_line(Some(source)), self.is_finite(Some(source)), self.is_first(source));
         let Some(follower) = self.followers.get_mut(index) else { return Ok(Settled::Unknown) };
         let id = follower.id;
-        let renamed = follower.is_live() && found.age != Age::Live && found.path != follower.path;
+        let rotated = follower.is_live() && found.age != Age::Live;
+        let rotation = if found.path == follower.path { Rotation::Replace } else { Rotation::Rename };
         let unchanged = follower.stamp == found.stamp;
         let trusted = if follower.finished { unchanged } else { follower.verified && !follower.suspect };
         if trusted && !finite {
-            let moved = follower.path != found.path || follower.age != found.age && found.age != Age::Unknown;
+            let moved = follower.path != found.path || follower.age != found.age;
             if moved || follower.place != Place::Present {
                 follower.path.clone_from(&found.path);
                 follower.base.clone_from(&found.base);
@@ -204,8 +205,8 @@ impl Tail {
             }
         }
         self.own(index, source);
-        if renamed {
-            self.count(source, Rotation::Rename);
+        if rotated {
+            self.count(source, rotation);
         }
         Ok(Settled::Known(id))
     }
@@ -316,6 +317,16 @@ impl Tail {
             if is_copy && pass.size > 0 {
                 skip(self, false);
                 return Ok(());
+            }
+            // It may be the copy of a file that was truncated since it was last looked at.
+            for (index, free, _) in &wanted {
+                if let Some(follower) = self.followers.get_mut(*index).filter(|_| !free)
+                    && !follower.is_intact()
+                {
+                    follower.suspect = true;
+                    self.look = true;
+                    return Ok(());
+                }
             }
         }
         self.skipped.remove(&key);
