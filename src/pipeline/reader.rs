@@ -13,7 +13,7 @@ use crate::format::Decoder;
 use crate::ledger::writer::{Ended, Handle};
 use crate::ledger::{Batch, Context};
 use crate::record::{Micros, Parsed, Reject};
-use crate::tail::{Sink, Step, Tail};
+use crate::tail::{Rotation, Sink, Step, Tail};
 
 /// Requests after which a batch is committed at the latest.
 const MAX_ROWS: usize = 8_192;
@@ -277,7 +277,7 @@ impl Reader {
             if let Some(counts) = self.batch.counts(source) {
                 counts.bytes += read.bytes;
                 counts.lost_bytes += read.lost_bytes;
-                for (kind, count) in read.rotations {
+                for (kind, count) in Rotation::ALL.iter().zip(read.rotations).filter(|(_, count)| *count > 0) {
                     *counts.rotations.entry(kind.label().to_owned()).or_default() += count;
                 }
             }

@@ -5,6 +5,7 @@
 //! Reading order: `config`, `lines` (over `wrapper`), `identity`, `name`, `discovery`, `follower`, `settle`, this file,
 //! `watch`.
 
+mod archive;
 mod config;
 mod discovery;
 mod follower;
@@ -12,6 +13,7 @@ mod identity;
 mod lines;
 mod name;
 mod settle;
+mod watch;
 mod wrapper;
 
 #[cfg(test)]
@@ -23,12 +25,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use archive::open;
 pub use config::{Follow, From, Source};
 use discovery::{Inode, Pattern};
 use follower::{Follower, Place, Read};
 pub use identity::{Mark, Position};
 pub use lines::Lines;
 use name::Packing;
+pub use watch::watch;
 
 /// Without a wake-up folders are listed this often.
 const LIST_EVERY: Duration = Duration::from_secs(2);
