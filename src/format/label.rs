@@ -15,7 +15,7 @@ const SUFFIX: usize = 17;
 /// values stay apart and one value is the same label in every run; each control character becomes U+FFFD.
 pub(crate) fn bound_label(text: Cow<'_, str>) -> Cow<'_, str> {
     // Bytes of C1 controls (0xC2 0x80..0x9F) are looked at only where a byte is not ASCII.
-    if text.len() <= MAX_LABEL && text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+    if text.len() <= MAX_LABEL && text.bytes().fold(true, |plain, b| plain & (0x20..0x7f).contains(&b)) {
         return text;
     }
     let text = replace_controls(text);

@@ -11,9 +11,9 @@
 //! # To add a gateway
 //!
 //! 1. Write `format/<gateway>.rs` with `detect` (a key that no other row's lines have; how it shows, as half a
-//!    sentence) and `parse`, which hands a [`Reading`] to `emit` for each record of the line: a `Draft` with whatever the
-//!    line has, `Skipped` or `Rejected` with the reason. [`json::read_object`] gives keys and raw values, [`scalar::Scalar`] turns
-//!    these into text, counts, spans and times, and [`usage::Details`] knows the providers' names of token counts.
+//!    sentence) and `parse`, which hands a `Reading` to `emit` for each record of the line: a `Draft` with whatever the
+//!    line has, `Skipped` or `Rejected` with the reason. `json::read_object` gives keys and raw values, `scalar::Scalar` turns
+//!    these into text, counts, spans and times, and `usage::Details` knows the providers' names of token counts.
 //! 2. Add its row to [`TABLE`], before rows that could take its lines.
 //! 3. Put real lines into `tests/golden/<gateway>/<case>/input.log`, run the tests once with `TOKENTAIL_BLESS=1`, and read
 //!    the `expected.json` that this wrote.

@@ -60,14 +60,23 @@ macro_rules! slots {
                 places
             };
 
+            /// Which slot a key fills.
+            #[inline]
+            fn index(key: &str) -> Option<$index> {
+                let (index, known) = Self::PLACES.get(place(key.as_bytes()))?.as_ref()?;
+                (*known == key).then_some(*index)
+            }
+
+            /// The slot of an index.
+            #[inline]
+            fn at(&mut self, index: $index) -> &mut Scalar<'a> {
+                match index { $($index::$field => &mut self.$field,)+ }
+            }
+
             /// The slot that a key fills.
             #[inline]
             fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
-                let (index, known) = Self::PLACES.get(place(key.as_bytes()))?.as_ref()?;
-                if *known != key {
-                    return None;
-                }
-                Some(match index { $($index::$field => &mut self.$field,)+ })
+                Some(self.at(Self::index(key)?))
             }
         }
     };
@@ -323,7 +332,7 @@ fn draft<'a>(outer: &mut Outer<'a>, inner: &mut Inner<'a>, zone: &TimeZone, salv
         record.trace_id = parse_trace_id(text);
     }
     record.client_address = if outer.x_forwarded_for.is_present() {
-        map_cow(outer.x_forwarded_for.take_text(), |list| list.split(',').next().unwrap_or("").trim())
+        map_cow(outer.x_forwarded_for.take_text(), first_of_list)
     } else {
         map_cow(outer.downstream_remote_address.take_text(), without_port)
     };
@@ -402,11 +411,17 @@ fn tool_names<'a>(value: Scalar<'a>) -> Vec<Cow<'a, str>> {
 /// `outbound|443||llm-aliyun.internal.dns` → `llm-aliyun.internal.dns`; any other name as it is.
 fn cluster_name(cluster: &str) -> &str {
     // Istio writes direction|port|subset|host.
-    let mut parts = cluster.splitn(4, '|');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("outbound" | "inbound"), Some(_), Some(_), Some(host)) if !host.is_empty() => host,
-        _ => cluster,
+    if !cluster.starts_with("outbound|") && !cluster.starts_with("inbound|") {
+        return cluster;
     }
+    let host = cluster.bytes().enumerate().filter(|(_, byte)| *byte == b'|').nth(2);
+    host.and_then(|(bar, _)| cluster.get(bar + 1..)).filter(|host| !host.is_empty()).unwrap_or(cluster)
+}
+
+/// `10.8.1.9, 10.0.0.1` → `10.8.1.9`.
+fn first_of_list(list: &str) -> &str {
+    let end = list.bytes().position(|byte| byte == b',').unwrap_or(list.len());
+    list.get(..end).unwrap_or(list).trim()
 }
 
 /// `llm-aliyun.internal.dns` → `aliyun`. A name of another shape, such as a Kubernetes service, stays as it is, so

@@ -50,6 +50,9 @@ const BEFORE_USER_AGENT: [&str; 22] = [
 /// Most `user_agent` keys that are tried as the end of the trusted part.
 const MAX_BORDERS: usize = 8;
 
+/// Most pairs that are kept: a template has some 30, and a client can make up as many as fit into a line.
+const MAX_PAIRS: usize = 256;
+
 /// Keys and raw JSON values, for the paths of the user's own fields.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
@@ -58,10 +61,7 @@ pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 pub(super) fn salvage(text: &str) -> Option<(Outer<'_>, Pairs<'_>)> {
     let mut outer = Outer::default();
     let mut pairs = Pairs::new();
-    let tail = walk(text.strip_prefix('{')?, &mut |key, raw| {
-        keep(&mut outer, &mut pairs, key, raw);
-        key != "ai_log"
-    });
+    let tail = walk(text.strip_prefix('{')?, &mut |key, raw| keep(&mut outer, &mut pairs, key, raw) && key != "ai_log");
     // Its string must be whole; whether it holds an object is for the reader of `ai_log`.
     let ai_log = pairs.iter().find(|(key, _)| key == "ai_log").map(|(_, raw)| raw.clone())?;
     if ai_log.starts_with('"') && json::try_decode_string(&ai_log).is_none() {
@@ -78,7 +78,7 @@ pub(super) fn salvage(text: &str) -> Option<(Outer<'_>, Pairs<'_>)> {
     // Keys that the user added to the template.
     walk(trusted, &mut |key, raw| {
         if !BEFORE_USER_AGENT.contains(&key) {
-            keep(&mut outer, &mut pairs, key, raw);
+            return keep(&mut outer, &mut pairs, key, raw);
         }
         true
     });
@@ -86,15 +86,16 @@ pub(super) fn salvage(text: &str) -> Option<(Outer<'_>, Pairs<'_>)> {
     (timed || outer.response_code.is_present()).then_some((outer, pairs))
 }
 
-/// Keeps a pair, and fills its slot, unless the key was found before.
-fn keep<'a>(outer: &mut Outer<'a>, pairs: &mut Pairs<'a>, key: &'a str, raw: &'a str) {
+/// Keeps a pair, and fills its slot, unless the key was found before; false where no more fit.
+fn keep<'a>(outer: &mut Outer<'a>, pairs: &mut Pairs<'a>, key: &'a str, raw: &'a str) -> bool {
     if pairs.iter().any(|(known, _)| known == key) {
-        return;
+        return true;
     }
     if let Some(slot) = outer.slot(key) {
         *slot = Scalar::from_json(raw);
     }
     pairs.push((Cow::Borrowed(key), Cow::Borrowed(raw)));
+    pairs.len() < MAX_PAIRS
 }
 
 /// Where the trusted part of the tail ends: the first `user_agent` behind which nothing of the template's middle is needed.
@@ -131,10 +132,7 @@ fn read_from_right<'a>(tail: &'a str, border: usize, outer: &mut Outer<'a>, pair
     if let Some((anchor, value)) = rfind_key(tail, "response_code_details") {
         if let Some(raw) = tail.get(value..).and_then(raw_value) {
             keep(outer, pairs, "response_code_details", raw);
-            walk(tail.get(value + raw.len()..).unwrap_or(""), &mut |key, raw| {
-                keep(outer, pairs, key, raw);
-                true
-            });
+            walk(tail.get(value + raw.len()..).unwrap_or(""), &mut |key, raw| keep(outer, pairs, key, raw));
         }
         if anchor > border {
             end = anchor;
@@ -322,6 +320,16 @@ mod tests {
         let (outer, pairs) = salvage(&line).unwrap();
         assert_eq!(text(&outer.consumer), "team");
         assert!(pairs.iter().any(|(key, raw)| key == "tenant" && raw == "\"t1\""), "{pairs:?}");
+    }
+
+    #[test]
+    fn a_flood_of_made_up_keys_costs_little_and_hides_nothing() {
+        let flood: String = (0..200_000).map(|n| format!("\",\"k{n}\":\"v")).collect();
+        for line in [line(&flood, "a\"b"), line("/v1", &(flood + "\"x"))] {
+            let (outer, pairs) = salvage(&line).unwrap();
+            assert_eq!((text(&outer.request_id), text(&outer.response_code)), ("real-id".to_owned(), "200".to_owned()));
+            assert!(pairs.len() < 2 * MAX_PAIRS);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! control characters, a fault of any kind), and the slower path then decides. What it accepts is valid JSON on both levels,
 //! down to the last byte, so that both paths always agree: a property test holds them to it.
 
-use super::{Inner, Outer};
+use super::{Inner, Outer, OuterIndex};
 use crate::format::json;
 use crate::format::scalar::Scalar;
 use crate::format::usage::Details;
@@ -12,35 +12,35 @@ use crate::format::usage::Details;
 /// Deepest nesting that is followed here: the bits of a `u64`, well under the bound of the slower path.
 const MAX_DEPTH: u32 = 60;
 
-/// Keys of the template in its order, each with what follows its opening quote: found by one comparison where the next key is
-/// the expected one.
-const TEMPLATE: [(&str, &[u8]); 26] = [
-    ("ai_log", b"ai_log\":\""),
-    ("authority", b"authority\":\""),
-    ("bytes_received", b"bytes_received\":\""),
-    ("bytes_sent", b"bytes_sent\":\""),
-    ("downstream_local_address", b"downstream_local_address\":\""),
-    ("downstream_remote_address", b"downstream_remote_address\":\""),
-    ("duration", b"duration\":\""),
-    ("istio_policy_status", b"istio_policy_status\":\""),
-    ("method", b"method\":\""),
-    ("path", b"path\":\""),
-    ("protocol", b"protocol\":\""),
-    ("request_id", b"request_id\":\""),
-    ("requested_server_name", b"requested_server_name\":\""),
-    ("response_code", b"response_code\":\""),
-    ("response_flags", b"response_flags\":\""),
-    ("route_name", b"route_name\":\""),
-    ("start_time", b"start_time\":\""),
-    ("trace_id", b"trace_id\":\""),
-    ("upstream_cluster", b"upstream_cluster\":\""),
-    ("upstream_host", b"upstream_host\":\""),
-    ("upstream_local_address", b"upstream_local_address\":\""),
-    ("upstream_service_time", b"upstream_service_time\":\""),
-    ("upstream_transport_failure_reason", b"upstream_transport_failure_reason\":\""),
-    ("user_agent", b"user_agent\":\""),
-    ("x_forwarded_for", b"x_forwarded_for\":\""),
-    ("response_code_details", b"response_code_details\":\""),
+/// Keys of the template in its order, each with what follows its opening quote and its slot: found by one comparison where the
+/// next key is the expected one.
+const TEMPLATE: [(&str, &[u8], Option<OuterIndex>); 26] = [
+    ("ai_log", b"ai_log\":\"", Some(OuterIndex::ai_log)),
+    ("authority", b"authority\":\"", None),
+    ("bytes_received", b"bytes_received\":\"", None),
+    ("bytes_sent", b"bytes_sent\":\"", Some(OuterIndex::bytes_sent)),
+    ("downstream_local_address", b"downstream_local_address\":\"", None),
+    ("downstream_remote_address", b"downstream_remote_address\":\"", Some(OuterIndex::downstream_remote_address)),
+    ("duration", b"duration\":\"", Some(OuterIndex::duration)),
+    ("istio_policy_status", b"istio_policy_status\":\"", None),
+    ("method", b"method\":\"", None),
+    ("path", b"path\":\"", None),
+    ("protocol", b"protocol\":\"", None),
+    ("request_id", b"request_id\":\"", Some(OuterIndex::request_id)),
+    ("requested_server_name", b"requested_server_name\":\"", None),
+    ("response_code", b"response_code\":\"", Some(OuterIndex::response_code)),
+    ("response_flags", b"response_flags\":\"", Some(OuterIndex::response_flags)),
+    ("route_name", b"route_name\":\"", Some(OuterIndex::route_name)),
+    ("start_time", b"start_time\":\"", Some(OuterIndex::start_time)),
+    ("trace_id", b"trace_id\":\"", Some(OuterIndex::trace_id)),
+    ("upstream_cluster", b"upstream_cluster\":\"", Some(OuterIndex::upstream_cluster)),
+    ("upstream_host", b"upstream_host\":\"", None),
+    ("upstream_local_address", b"upstream_local_address\":\"", None),
+    ("upstream_service_time", b"upstream_service_time\":\"", None),
+    ("upstream_transport_failure_reason", b"upstream_transport_failure_reason\":\"", None),
+    ("user_agent", b"user_agent\":\"", Some(OuterIndex::user_agent)),
+    ("x_forwarded_for", b"x_forwarded_for\":\"", Some(OuterIndex::x_forwarded_for)),
+    ("response_code_details", b"response_code_details\":\"", Some(OuterIndex::response_code_details)),
 ];
 
 /// Fills the slots from a line and returns its text; `None`, with some slots filled, where it is not of the usual shape.
@@ -50,21 +50,25 @@ pub(super) fn scan<'a>(line: &'a [u8], outer: &mut Outer<'a>, inner: &mut Inner<
     }
     let text = std::str::from_utf8(line).ok()?;
     let mut has_ai_log = false;
-    let mut expected = TEMPLATE.iter();
+    let mut expected = TEMPLATE.as_slice();
     let mut cursor = Cursor { text, bytes: line, at: 2 };
     loop {
-        let key = match expected.as_slice().first() {
-            Some((key, anchor)) if cursor.expect(anchor).is_some() => {
-                expected.next();
-                key
+        let index = match expected {
+            [(_, anchor, index), rest @ ..] if cursor.expect(anchor).is_some() => {
+                expected = rest;
+                *index
             }
             _ => {
                 let key = cursor.plain_until_quote()?;
                 cursor.expect(b":\"")?;
-                key
+                // Users leave keys out and add their own: go on behind this one where the template has it.
+                if let Some(at) = expected.iter().position(|(known, _, _)| *known == key) {
+                    expected = expected.get(at + 1..)?;
+                }
+                Outer::index(key)
             }
         };
-        if key == "ai_log" {
+        if let Some(OuterIndex::ai_log) = index {
             if has_ai_log {
                 return None;
             }
@@ -80,7 +84,8 @@ pub(super) fn scan<'a>(line: &'a [u8], outer: &mut Outer<'a>, inner: &mut Inner<
             cursor.expect(b"\"")?;
         } else {
             let value = cursor.plain_until_quote()?;
-            if let Some(slot) = outer.slot(key) {
+            if let Some(index) = index {
+                let slot = outer.at(index);
                 // The slower path knows what a key that comes twice means.
                 if !matches!(slot, Scalar::Absent) {
                     return None;

@@ -27,6 +27,11 @@ const TEMPLATE: &[(&str, &str)] = &[
     ("response_code_details", "via_upstream"),
 ];
 
+/// JSON as Go writes it.
+fn go_json(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e")
+}
+
 /// A line of the text template: values are put in raw.
 fn line_with(ai_log: &str, changes: &[(&str, &str)]) -> String {
     let mut line = format!("{{\"ai_log\":{}", Value::from(ai_log));
@@ -58,7 +63,7 @@ fn value() -> impl Strategy<Value = Value> {
         (0..2_000_i64).prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         (0.0..50.0_f64).prop_map(Value::from),
-        "[a-z0-9:-]{0,12}".prop_map(Value::from),
+        "[a-z0-9:<>-]{0,12}".prop_map(Value::from),
         "\\PC{0,8}".prop_map(Value::from),
         any::<String>().prop_map(Value::from),
         prop_oneof![Just("-"), Just(""), Just("stream"), Just("limited"), Just("{\"cached_tokens\":80}"), Just("12")]
@@ -113,22 +118,29 @@ proptest! {
 
     #[test]
     fn scanner_and_slow_path_agree_on_generated_lines(ai_log in object(), agent in "\\PC{0,12}", status in "[0-9-]{1,3}") {
-        assert_paths_agree(line_with(&ai_log.to_string(), &[("user_agent", &agent), ("response_code", &status)]).as_bytes());
+        assert_paths_agree(line_with(&go_json(&ai_log), &[("user_agent", &agent), ("response_code", &status)]).as_bytes());
     }
 
     #[test]
     fn scanner_and_slow_path_agree_on_mutated_lines(
         ai_log in object(),
         edits in prop::collection::vec(
-            (any::<prop::sample::Index>(), 0..4_u8, prop::sample::select(b"\"\\{}[]:,0-.eu nt\x00\x09\xff-1" as &[u8])),
+            (any::<prop::sample::Index>(), 0..12_u8, prop::sample::select(b"\"\\{}[]:,0-.eu nt\x00\x09\xff-1" as &[u8])),
             1..4,
         ),
     ) {
-        let mut line = line_with(&ai_log.to_string(), &[]).into_bytes();
+        let mut line = line_with(&go_json(&ai_log), &[]).into_bytes();
         for (at, edit, byte) in edits {
-            // Half of the edits go where the structure is: into the first part of the line.
-            let at = at.index(line.len());
-            match edit {
+            // Most edits go where the structure of `ai_log` is, since that is what the two paths read differently.
+            let structure: Vec<usize> = (11..line.len().min(line.len() / 2))
+                .filter(|at| matches!(line[*at], b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"' | b'\\' | b'u'))
+                .collect();
+            let at = if edit < 8 && !structure.is_empty() {
+                structure[at.index(structure.len())] + usize::from(edit & 4 != 0)
+            } else {
+                at.index(line.len())
+            };
+            match edit % 4 {
                 0 => line[at] = byte,
                 1 => line.insert(at, byte),
                 2 => drop(line.remove(at)),
@@ -181,6 +193,15 @@ fn odd_lines_are_left_to_the_slow_path_and_agree() {
         usual.replace("\\\"m\\\"", "\\u0022m\\u0022"),
         usual.replace("\\\"m\\\"", "01"),
         usual.replace("\\\"m\\\"", "[1,]"),
+        usual.replace("\\\"m\\\"", "[1}"),
+        usual.replace("\\\"m\\\"", "[{]}"),
+        usual.replace("\\\"m\\\"", "[[1],{\\\"a\\\":[]]]"),
+        usual.replace("\\\"m\\\"", "{\\\"a\\\":1,}"),
+        usual.replace("\\\"m\\\"", "{1:2}"),
+        usual.replace("\\\"m\\\"", "[1 2]"),
+        usual.replace("\\\"m\\\"", "-"),
+        usual.replace("\\\"m\\\"", "1.e3"),
+        usual.replace("\\\"m\\\"", "nul"),
         usual.replace("\\\"m\\\"", "{\\\"a\\\" 1}"),
         usual.replace("\\\"m\\\"", "\\\"\\\\ud800\\\""),
         usual.replace("\\\"m\\\"", "\\\"\\\\x\\\""),
