@@ -173,6 +173,8 @@ pub struct Tail {
     /// Moves on whenever a file is gone or finished: another one may now be what is left of it.
     epoch: u64,
     next_id: u64,
+    /// Within one listing: the known files were compared with what was read of them.
+    checked_intact: bool,
     block: Vec<u8>,
     /// Index of the follower that was read last.
     cursor: usize,
@@ -204,6 +206,7 @@ impl Tail {
             forgotten: Vec::new(),
             epoch: 0,
             next_id,
+            checked_intact: false,
             block: Vec::new(),
             cursor: 0,
             sticky: false,
