@@ -296,8 +296,8 @@ impl Follower {
 
     /// Compares the plain or packed file at `probe` with what is known of this one.
     pub(super) fn compare(&mut self, probe: &Probe, packing: Packing) -> io::Result<Verdict> {
-        // Nothing is known of a file that was empty, and nothing can be lost by reading it from its first byte.
-        if self.head().len > 0 && !self.head.begins(&probe.head) {
+        // Nothing is known of a file that was empty: its inode, used again, may now be that of another known file.
+        if self.head().len == 0 && self.file.is_none() || self.head.len > 0 && !self.head.begins(&probe.head) {
             return Ok(Verdict::Different);
         }
         if packing != Packing::Plain {

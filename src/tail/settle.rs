@@ -193,7 +193,7 @@ impl Tail {
                     return Ok(Settled::Shrunk(id));
                 }
                 Verdict::Different => {
-                    let truncated = follower.is_live() && found.age == Age::Live;
+                    let truncated = follower.is_live() && found.age == Age::Live && follower.head().len > 0;
                     follower.age = Age::Unknown;
                     follower.changed = now;
                     follower.release(max_line);
