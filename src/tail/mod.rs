@@ -12,6 +12,7 @@ mod identity;
 mod lines;
 mod name;
 mod settle;
+pub mod watch;
 mod wrapper;
 
 #[cfg(test)]
