@@ -324,10 +324,10 @@ fn run(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn random_programs_lose_and_repeat_nothing() {
-    run(0..2000);
+    run(0..250);
 }
 
 #[test]
 fn more_random_programs_lose_and_repeat_nothing() {
-    run(2000..2250);
+    run(250..500);
 }
