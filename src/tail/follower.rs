@@ -296,8 +296,8 @@ impl Follower {
 
     /// Compares the plain or packed file at `probe` with what is known of this one.
     pub(super) fn compare(&mut self, probe: &Probe, packing: Packing) -> io::Result<Verdict> {
-        // Nothing is known of a file that was empty, and nothing can be lost by reading it from its first byte.
-        if self.head().len > 0 && !self.head.begins(&probe.head) {
+        // Nothing is known of a file that was empty: its inode, used again, may now be that of another known file.
+        if self.head().len == 0 && self.file.is_none() || self.head.len > 0 && !self.head.begins(&probe.head) {
             return Ok(Verdict::Different);
         }
         if packing != Packing::Plain {
@@ -504,6 +504,12 @@ impl Follower {
         let again = again.get_mut(..checked).unwrap_or_default();
         let size = file.metadata()?.len();
         if file.read_exact_at(again, from).is_err() || Some(&*again) != window.get(..checked) {
+            return Ok(Read::Suspect);
+        }
+        // Long values make anchors alike; the beginning tells a rewritten file all the same.
+        let mut start = [0; HEAD];
+        let start = start.get_mut(..self.head_bytes.len()).unwrap_or_default();
+        if file.read_exact_at(start, 0).is_err() || *start != *self.head_bytes {
             return Ok(Read::Suspect);
         }
         let count = fresh.len() as u64;

@@ -13,7 +13,7 @@ mod identity;
 mod lines;
 mod name;
 mod settle;
-mod watch;
+pub mod watch;
 mod wrapper;
 
 #[cfg(test)]
@@ -32,7 +32,6 @@ use follower::{Follower, Place, Read};
 pub use identity::{Mark, Position};
 pub use lines::Lines;
 use name::Packing;
-pub use watch::watch;
 
 /// Without a wake-up folders are listed this often.
 const LIST_EVERY: Duration = Duration::from_secs(2);
@@ -177,6 +176,8 @@ pub struct Tail {
     /// Moves on whenever a file is gone or finished: another one may now be what is left of it.
     epoch: u64,
     next_id: u64,
+    /// Within one listing: the known files were compared with what was read of them.
+    checked_intact: bool,
     block: Vec<u8>,
     /// Index of the follower that was read last.
     cursor: usize,
@@ -208,6 +209,7 @@ impl Tail {
             forgotten: Vec::new(),
             epoch: 0,
             next_id,
+            checked_intact: false,
             block: Vec::new(),
             cursor: 0,
             sticky: false,

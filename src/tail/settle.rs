@@ -76,6 +76,7 @@ impl Tail {
     }
 
     fn settle(&mut self, source: usize, listing: Listing, now: Instant) {
+        self.checked_intact = false;
         let mut error = listing.error;
         let mut seen = HashSet::new();
         let mut unmatched = Vec::new();
@@ -192,7 +193,7 @@ impl Tail {
                     return Ok(Settled::Shrunk(id));
                 }
                 Verdict::Different => {
-                    let truncated = follower.is_live() && found.age == Age::Live;
+                    let truncated = follower.is_live() && found.age == Age::Live && follower.head().len > 0;
                     follower.age = Age::Unknown;
                     follower.changed = now;
                     follower.release(max_line);
@@ -318,19 +319,31 @@ impl Tail {
                 skip(self, false);
                 return Ok(());
             }
-            // It may be the copy of a file that was truncated since it was last looked at.
-            for (index, free, _) in &wanted {
-                if let Some(follower) = self.followers.get_mut(*index).filter(|_| !free)
-                    && !follower.is_intact()
-                {
-                    follower.suspect = true;
-                    self.look = true;
-                    return Ok(());
-                }
-            }
+        }
+        if !self.are_intact(source) {
+            self.look = true;
+            return Ok(());
         }
         self.skipped.remove(&key);
         self.add(source, found, probe, now)
+    }
+
+    /// Whether every open file is still what was read of it. Where one was truncated since it was last looked at, what
+    /// seems new may be a copy of its old or of its new content: that one is settled first.
+    fn are_intact(&mut self, source: usize) -> bool {
+        if self.checked_intact {
+            return true;
+        }
+        let mut intact = true;
+        for follower in self.followers.iter_mut().filter(|follower| follower.owner == Some(source)) {
+            let here = matches!(follower.place, Place::Present | Place::Detached);
+            if here && !follower.finished && !follower.is_intact() {
+                follower.suspect = true;
+                intact = false;
+            }
+        }
+        self.checked_intact = intact;
+        intact
     }
 
     /// Goes on, in a file that was moved, copied or packed, where the known one stood.
