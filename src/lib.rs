@@ -52,3 +52,5 @@ pub mod pricing;
 pub mod record;
 pub mod tail;
 pub mod web;
+pub mod wording;
+pub mod yaml;

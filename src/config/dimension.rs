@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Report, quoted};
+use super::problem::Report;
 use super::reader::{Item, Section, Unique};
 use super::{field, scalar};
 use crate::format::Dimension;
+use crate::wording::quoted;
 
 /// Keys of one dimension.
 pub(super) const KEYS: &[&str] = &["name", "from", "regex", "lookup", "label"];

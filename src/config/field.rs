@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Report, listed, quoted};
+use super::problem::Report;
 use super::reader::Item;
 use crate::format::{DimensionSource, Field, FieldSource, Unit};
+use crate::wording::{listed, quoted};
 
 /// Keys of a field that is given as a mapping.
 pub(super) const KEYS: &[&str] = &["path", "unit"];

@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::problem::{Report, quoted};
+use super::problem::Report;
 use super::reader::Item;
-use crate::meter::Config;
+use crate::meter::{CATALOGUE, Config, Kind, Metric};
+use crate::wording::quoted;
 
 /// Keys of the section.
 pub(super) const KEYS: &[&str] = &["consumer_label", "max_lines", "new_series_hold", "buckets"];
 
-/// Histograms whose buckets can be set. Stands for the histograms of the catalogue.
-pub(super) const HISTOGRAMS: &[&str] = &[
-    "request_duration_seconds",
-    "time_to_first_token_seconds",
-    "time_per_output_token_seconds",
-    "ledger_commit_duration_seconds",
-];
+/// Histograms whose buckets can be set.
+pub(super) fn histograms() -> impl Iterator<Item = &'static str> + Clone {
+    CATALOGUE.iter().filter(|metric| metric.kind == Kind::Histogram).map(Metric::short_name)
+}
 
 /// Most buckets of one histogram: each is a line of every series.
 const MOST_BUCKETS: usize = 64;
@@ -39,8 +37,8 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report) -> Config {
 fn buckets(item: &Item<'_>, report: &mut Report) -> BTreeMap<String, Vec<f64>> {
     let mut buckets = BTreeMap::new();
     for (name, item) in item.entries(report, "{request_duration_seconds: [0.5, 1, 5]}") {
-        if !HISTOGRAMS.contains(&name) {
-            item.unknown(report, "histogram", name, HISTOGRAMS.iter().copied());
+        if !histograms().any(|known| known == name) {
+            item.unknown(report, "histogram", name, histograms());
         } else if let Some(bounds) = bounds(&item, report) {
             buckets.insert(name.to_owned(), bounds);
         }

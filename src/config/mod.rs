@@ -1,7 +1,7 @@
 //! YAML becomes a checked configuration: the sum of the parts' own configurations, or every problem at once.
 //!
 //! ```text
-//! text ─tree─▶ nodes with lines ─reader─▶ typed values ─one file per section─▶ Config ─overrides─▶ Config
+//! text ─yaml─▶ nodes with lines ─reader─▶ typed values ─one file per section─▶ Config ─overrides─▶ Config
 //!                                  └──────────── problem ◀───────────────────────────────────────────┘
 //! ```
 //!
@@ -20,7 +20,6 @@ mod problem;
 mod reader;
 mod scalar;
 mod source;
-mod tree;
 mod web;
 
 #[cfg(test)]
@@ -38,7 +37,7 @@ use self::problem::Report;
 pub use self::problem::{Problem, Problems};
 use self::reader::Item;
 pub use self::source::Source;
-use crate::{format, ledger, meter, pricing};
+use crate::{format, ledger, meter, pricing, yaml};
 
 /// The default configuration: every key with its default, its meaning and an example. Parsing it gives [`Config::default`].
 pub const DEFAULT: &str = include_str!("default.yaml");
@@ -100,7 +99,7 @@ impl Default for Config {
 pub fn parse(file: &Path, text: &str) -> Result<Config, Problems> {
     let mut report = Report::new(file);
     let mut config = Config::default();
-    match tree::parse(text) {
+    match yaml::parse(text) {
         Ok(root) => config = read(&Item::root(&root), file.parent().unwrap_or(Path::new("")), &mut report),
         Err(fault) => report.add(fault.line, "", fault.message, fault.remedy),
     }
@@ -152,7 +151,7 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
 /// Reads the file up to one byte beyond the bound, which [`parse`] then reports. The error is a message and a remedy.
 fn read_text(file: &Path) -> Result<String, (String, String)> {
     let mut bytes = Vec::new();
-    let bound = u64::try_from(tree::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(4);
+    let bound = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(4);
     let read = File::open(file).and_then(|opened| opened.take(bound).read_to_end(&mut bytes));
     read.map_err(|error| {
         let remedy = match error.kind() {
@@ -163,7 +162,7 @@ fn read_text(file: &Path) -> Result<String, (String, String)> {
         };
         (format!("cannot be read: {error}"), remedy.to_owned())
     })?;
-    if bytes.len() > tree::MAX_BYTES {
+    if bytes.len() > yaml::MAX_BYTES {
         // A cut in the middle of a character is no news about the encoding.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }

@@ -4,9 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::problem::{Report, listed, nearest, quoted};
+use super::problem::Report;
+use super::reader::suggestion;
 use super::source::{self, Source};
 use super::{Config, DataDir, Problems, web};
+use crate::wording::quoted;
 use crate::{format, tail};
 
 /// What flags and the environment say; everything is optional, paths are relative to the working directory.
@@ -78,10 +80,8 @@ impl Config {
     }
 
     fn add_log(&mut self, format: &str, path: &str, report: &mut Report) {
-        if !source::FORMATS.contains(&format) {
-            let names = source::FORMATS.iter().copied();
-            let remedy = nearest(format, names.clone())
-                .map_or_else(|| format!("use one of {}", listed(names)), |name| format!("did you mean `{name}`?"));
+        if !source::formats().any(|name| name == format) {
+            let remedy = suggestion(format, source::formats());
             report.add(0, "--log", format!("unknown format {}", quoted(format)), remedy);
             return;
         }

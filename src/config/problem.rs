@@ -5,11 +5,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::wording::escaped;
+
 /// Most problems that are kept; further ones are only counted, so that a hostile file cannot fill memory.
 const MOST: usize = 100;
-
-/// Most characters of a user's own text that a message repeats.
-const MOST_SHOWN: usize = 60;
 
 /// One thing that is wrong, where, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,97 +112,10 @@ impl Report {
     }
 }
 
-/// A user's own text for a message: on one line, cut, in backticks.
-pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", shortened(text))
-}
-
-/// A user's own text for a message or a key path: on one line, cut.
-pub(super) fn shortened(text: &str) -> String {
-    let mut chars = text.chars();
-    let head: String = chars.by_ref().take(MOST_SHOWN).collect();
-    let dots = if chars.next().is_some() { "…" } else { "" };
-    format!("{}{dots}", escaped(&head))
-}
-
-fn escaped(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
-/// Names in a sentence: `a`, `b`, `c`.
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
-}
-
-/// The candidate that a misspelt `word` most likely means: the fewest edits, at most a third of its letters and
-/// never more than 3; else one that begins as the word does or the other way round.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = word.chars().count();
-    // Anything is near a shorter word.
-    if !(3..=MOST_SHOWN).contains(&length) {
-        return None;
-    }
-    let bound = (length / 3).clamp(1, 3);
-    let candidates: Vec<&str> = candidates.into_iter().collect();
-    let close = candidates
-        .iter()
-        .map(|candidate| (edits(&word.to_lowercase(), &candidate.to_lowercase()), *candidate))
-        .filter(|(distance, _)| *distance <= bound)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate);
-    let begins = |candidate: &&str| candidate.starts_with(word) || word.starts_with(candidate);
-    close.or_else(|| candidates.iter().copied().find(begins))
-}
-
-/// Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    let mut last_a = None;
-    for (row, ca) in a.chars().enumerate() {
-        let mut current = vec![row + 1];
-        let mut left = row + 1;
-        for (column, &cb) in b.iter().enumerate() {
-            let at = |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut cost = (at(&above, column) + usize::from(ca != cb)).min(at(&above, column + 1) + 1).min(left + 1);
-            let swapped = column > 0 && last_a == Some(cb) && b.get(column - 1) == Some(&ca);
-            if swapped {
-                cost = cost.min(at(&before, column - 1) + 1);
-            }
-            current.push(cost);
-            left = cost;
-        }
-        before = std::mem::replace(&mut above, current);
-        last_a = Some(ca);
-    }
-    above.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn edits_count_swaps_as_one() {
-        for (a, b, want) in
-            [("", "", 0), ("", "abc", 3), ("fromat", "format", 1), ("kitten", "sitting", 3), ("a", "b", 1)]
-        {
-            assert_eq!(edits(a, b), want, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn a_misspelt_word_finds_its_neighbour_and_a_strange_one_finds_none() {
-        let known = ["format", "from", "path"];
-        assert_eq!(nearest("fromat", known), Some("format"));
-        assert_eq!(nearest("Path", known), Some("path"));
-        assert_eq!(nearest("path_to_log", known), Some("path"));
-        assert_eq!(nearest("form", known), Some("from"));
-        assert_eq!(nearest("banana", known), None);
-        assert_eq!(nearest(&"f".repeat(100_000), known), None);
-    }
+    use crate::wording::quoted;
 
     #[test]
     fn a_problem_is_one_line_whatever_the_text() {

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::problem::{Report, listed, nearest, quoted, shortened};
+use super::problem::Report;
 use super::scalar;
-use super::tree::{Node, Value};
 use crate::record::Currency;
+use crate::wording::{listed, nearest, quoted, shortened};
+use crate::yaml::{self, Node, Value};
 
 /// A value with the place it was found at.
 #[derive(Clone, Debug)]
@@ -263,18 +264,17 @@ impl<'a> Item<'a> {
                 return Vec::new();
             }
         };
-        let mut seen: HashMap<&str, usize> = HashMap::new();
         let mut items = Vec::new();
-        for entry in entries {
+        for (entry, first) in yaml::with_repeats(entries) {
             let dot = if self.path.is_empty() { "" } else { "." };
             let path = format!("{}{dot}{}", self.path, shortened(&entry.key));
             let item = Item { node: &entry.node, line: entry.line, path };
-            if let Some(first) = seen.get(entry.key.as_str()) {
-                item.problem(report, format!("given twice, first on line {first}"), "keep one of them");
-                continue;
+            match first {
+                Some(first) => {
+                    item.problem(report, format!("given twice, first on line {first}"), "keep one of them");
+                }
+                None => items.push((entry.key.as_str(), item)),
             }
-            seen.insert(&entry.key, entry.line);
-            items.push((entry.key.as_str(), item));
         }
         items
     }
@@ -303,7 +303,7 @@ impl<'a> Item<'a> {
 }
 
 /// What to do about a word that is none of `known`.
-fn suggestion<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> String {
+pub(super) fn suggestion<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> String {
     match nearest(word, known.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("use one of {}", listed(known)),
@@ -386,11 +386,10 @@ impl Unique {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree;
     use super::*;
 
     fn read<T>(text: &str, read: impl FnOnce(&Section<'_>, &mut Report) -> T) -> (T, String) {
-        let node = tree::parse(text).unwrap_or_else(|fault| panic!("{fault:?}"));
+        let node = yaml::parse(text).unwrap_or_else(|fault| panic!("{fault:?}"));
         let mut report = Report::new("");
         let section = Item::root(&node).section(&mut report, &["a", "b"], &["later"], "a: 1");
         let value = read(&section, &mut report);

@@ -5,15 +5,18 @@
 use std::path::Path;
 
 use super::field;
-use super::problem::{Report, quoted};
+use super::problem::Report;
 use super::reader::{Item, Section, Unique};
+use crate::wording::quoted;
 use crate::{format, tail};
 
 /// Keys of one source.
 pub(super) const KEYS: &[&str] = &["name", "format", "path", "from", "max_line", "timezone", "fields"];
 
-/// Names that `format` may have. Stands for the names of the format table, plus `auto` and `fields`.
-pub(super) const FORMATS: &[&str] = &["auto", "fields", "higress"];
+/// Names that `format` may have.
+pub(super) fn formats() -> impl Iterator<Item = &'static str> + Clone {
+    [format::AUTO].into_iter().chain(format::TABLE.iter().map(|format| format.name))
+}
 
 /// The names of [`tail::From`].
 pub(super) const FROM: [(tail::From, &str); 2] = [(tail::From::Start, "start"), (tail::From::End, "end")];
@@ -101,10 +104,10 @@ fn name(item: &Item<'_>, report: &mut Report) -> Option<String> {
 
 fn format_name(item: &Item<'_>, report: &mut Report) -> Option<String> {
     let text = item.text(report, "auto")?;
-    if FORMATS.contains(&text) {
+    if formats().any(|name| name == text) {
         return Some(text.to_owned());
     }
-    item.unknown(report, "format", text, FORMATS.iter().copied());
+    item.unknown(report, "format", text, formats());
     None
 }
 

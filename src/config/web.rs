@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::problem::{Report, quoted};
+use super::problem::Report;
 use super::reader::Item;
 use super::scalar;
 use crate::web::{Config, Role};
+use crate::wording::quoted;
 
 /// Keys of the section.
 pub(super) const KEYS: &[&str] = &["config_file", "external_url", "allowed_hosts", "roles", "trusted_user_header"];

@@ -41,6 +41,7 @@ use draft::{Draft, Reading};
 use field_map::Document;
 
 use crate::record::{Micros, Parsed, Reject, Skip};
+use crate::wording;
 
 /// Finds a gateway's mark in a line: half a sentence that says what it is.
 type Detect = fn(&[u8]) -> Option<&'static str>;
@@ -87,7 +88,7 @@ pub enum Error {
     UnknownFormat {
         /// As configured.
         name: String,
-        /// The known name with the fewest differences.
+        /// The known name that it most likely means; `auto` where it is like none.
         nearest: &'static str,
         /// All known names.
         known: String,
@@ -211,26 +212,6 @@ fn why_unknown(line: &[u8]) -> String {
 
 fn unknown_format(name: &str) -> Error {
     let known = || TABLE.iter().map(|format| format.name).chain([AUTO]);
-    let nearest = known().min_by_key(|known| distance(name, known)).unwrap_or(AUTO);
-    let list = known().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
-    Error::UnknownFormat { name: name.to_owned(), nearest, known: list }
-}
-
-/// Levenshtein's distance between the first 64 bytes, letter case aside.
-fn distance(one: &str, other: &str) -> usize {
-    let other = other.as_bytes();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().take(64).enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (b, above) in other.iter().zip(row.iter().skip(1)) {
-            let change = diagonal + usize::from(!a.eq_ignore_ascii_case(b));
-            left = change.min(left + 1).min(above + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
+    let nearest = wording::nearest(name, known()).unwrap_or(AUTO);
+    Error::UnknownFormat { name: name.to_owned(), nearest, known: wording::listed(known()) }
 }

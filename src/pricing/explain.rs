@@ -7,12 +7,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::price::format_amount;
-use super::problem::distance;
 use super::rates::{Origin, resolve};
 use super::row::{Kind, Row};
 use super::table::{Choice, Relation, Request, Table};
 use crate::record::money::format_nanos;
 use crate::record::{Micros, Priced};
+use crate::wording::distance;
 
 /// The explanation of one request's cost.
 #[derive(Clone, Debug, Serialize)]

@@ -4,6 +4,7 @@
 //! JSON form of a row. Which row wins is not decided here.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use jiff::civil::Date;
 
@@ -11,11 +12,11 @@ use super::pattern::Pattern;
 use super::price::{Per, Price};
 use super::problem::Problem;
 use super::provider::{Provider, normalise};
-use super::reader::{Fields, MOST_PROBLEMS, Reader, join};
+use super::reader::{Fields, MOST_PROBLEMS, Reader, join, kind};
 use super::row::{Card, Kind, Prices, Row, Source, Tier, Window};
 use super::schedule::{Schedule, Zone};
-use super::yaml::{self, Node, Value};
 use crate::record::{Currency, ServiceTier};
+use crate::yaml::{self, Node, Value};
 
 const FILE_KEYS: [&str; 5] = ["date", "currency", "timezone", "providers", "prices"];
 const PROVIDER_KEYS: [&str; 2] = ["aliases", "makes"];
@@ -52,12 +53,13 @@ pub struct SourceRows {
     pub skipped: usize,
 }
 
-/// Reads a price file. `file` is its name in problems and in the sources of its rows.
+/// Reads a price file. `file` is its name in problems and in the sources of its rows. Memory is bounded by what
+/// [`yaml::parse`] takes: 1 MiB of text, 262,144 values with aliases written out, 32 levels.
 ///
 /// # Errors
 /// Every problem of the file, at most 100 of them.
 pub fn parse(file: &str, text: &str) -> Result<SourceRows, Vec<Problem>> {
-    read(file, text, |line| Source::File(file.to_owned(), line))
+    read(file, text, |line| Source::File(file.to_owned(), u32::try_from(line).unwrap_or(u32::MAX)))
 }
 
 /// Reads the built-in table.
@@ -68,7 +70,7 @@ pub(super) fn parse_builtin(text: &str) -> Result<SourceRows, Vec<Problem>> {
 /// Reads one row that stands alone.
 pub(super) fn parse_row(text: &str, source: Source) -> Result<Row, Vec<Problem>> {
     let mut reader = Reader { file: "row", problems: Vec::new() };
-    let node = yaml::parse(reader.file, text).map_err(|problem| vec![problem])?;
+    let node = yaml::parse(text).map_err(|fault| vec![Problem::of_fault(reader.file, fault)])?;
     let keys: Vec<&str> = ROW_KEYS.iter().chain(&KINDS).chain(&["source"]).copied().collect();
     let row = reader.row(&node, "", &keys, &Defaults { currency: None, zone: Zone::utc() }, source);
     match row {
@@ -77,9 +79,9 @@ pub(super) fn parse_row(text: &str, source: Source) -> Result<Row, Vec<Problem>>
     }
 }
 
-fn read(file: &str, text: &str, source: impl Fn(u32) -> Source) -> Result<SourceRows, Vec<Problem>> {
+fn read(file: &str, text: &str, source: impl Fn(usize) -> Source) -> Result<SourceRows, Vec<Problem>> {
     let mut reader = Reader { file, problems: Vec::new() };
-    let node = yaml::parse(file, text).map_err(|problem| vec![problem])?;
+    let node = yaml::parse(text).map_err(|fault| vec![Problem::of_fault(file, fault)])?;
     let fields = reader.fields(&node, "", &FILE_KEYS);
     let defaults =
         Defaults { currency: reader.currency(&fields), zone: reader.zone(&fields).unwrap_or_else(Zone::utc) };
@@ -102,7 +104,7 @@ fn read(file: &str, text: &str, source: impl Fn(u32) -> Source) -> Result<Source
         Some(other) => reader.problem(
             other.line,
             "prices",
-            format!("expected a list, found {}", other.kind()),
+            format!("expected a list, found {}", kind(other)),
             "begin each row with `- `",
         ),
         None if found.providers.is_empty() && reader.problems.is_empty() => {
@@ -124,21 +126,28 @@ struct Defaults {
 }
 
 impl Reader<'_> {
-    fn providers(&mut self, node: &Node<'_>) -> Vec<Provider> {
+    fn providers(&mut self, node: &Node) -> Vec<Provider> {
         let Value::Map(entries) = &node.value else {
-            let message = format!("expected a map, found {}", node.kind());
+            let message = format!("expected a map, found {}", kind(node));
             self.problem(node.line, "providers", message, "write the providers' names as keys");
             return Vec::new();
         };
         let mut providers = Vec::new();
-        let mut claims: HashMap<String, String> = HashMap::new();
-        for (key, value) in entries {
-            let name = normalise(key.text().unwrap_or_default());
+        // Names are shared: a long one may have many claims.
+        let mut claims: HashMap<String, Rc<str>> = HashMap::new();
+        for entry in self.entries(entries, "providers") {
+            let name = normalise(&entry.key);
             let path = format!("providers.{name}");
+            let claimant: Rc<str> = Rc::from(name.as_str());
             if name.is_empty() {
-                self.problem(key.line, "providers", "a provider needs a name".to_owned(), "write its name as the key");
+                self.problem(
+                    entry.line,
+                    "providers",
+                    "a provider needs a name".to_owned(),
+                    "write its name as the key",
+                );
             }
-            let fields = self.fields(value, &path, &PROVIDER_KEYS);
+            let fields = self.fields(&entry.node, &path, &PROVIDER_KEYS);
             let mut list = |key| {
                 let texts = fields.get(key).map(|node| self.texts(node, &join(&path, key))).unwrap_or_default();
                 texts.into_iter().map(|(_, text)| text.to_owned()).collect::<Vec<_>>()
@@ -147,9 +156,11 @@ impl Reader<'_> {
             let makes: Vec<String> = list("makes").iter().map(|prefix| prefix.to_ascii_lowercase()).collect();
             let own = aliases.iter().chain([&name]).map(|alias| format!("requests of `{alias}`"));
             for claim in own.chain(makes.iter().map(|prefix| format!("models `{prefix}…`"))) {
-                if let Some(other) = claims.insert(claim.clone(), name.clone()).filter(|other| *other != name) {
+                if let Some(other) =
+                    claims.insert(claim.clone(), Rc::clone(&claimant)).filter(|other| *other != claimant)
+                {
                     let message = format!("{claim} are also claimed by `{other}`");
-                    self.problem(key.line, path.as_str(), message, "let each belong to one provider");
+                    self.problem(entry.line, path.as_str(), message, "let each belong to one provider");
                 }
             }
             providers.push(Provider { name, aliases, makes });
@@ -158,7 +169,7 @@ impl Reader<'_> {
     }
 
     /// Reads one row; reports everything that is wrong with it.
-    fn row(&mut self, node: &Node<'_>, path: &str, keys: &[&str], defaults: &Defaults, source: Source) -> Option<Row> {
+    fn row(&mut self, node: &Node, path: &str, keys: &[&str], defaults: &Defaults, source: Source) -> Option<Row> {
         let before = self.problems.len();
         let fields = self.fields(node, path, keys);
         let mut text = |key: &str| {
@@ -221,7 +232,7 @@ impl Reader<'_> {
     }
 
     /// Prices and tiers of a map.
-    fn card(&mut self, fields: &Fields<'_, '_>) -> Card {
+    fn card(&mut self, fields: &Fields<'_>) -> Card {
         let prices = self.prices(fields);
         let mut tiers: Vec<Tier> = Vec::new();
         if let Some(node) = fields.get("tiers") {
@@ -230,7 +241,7 @@ impl Reader<'_> {
                 self.problem(
                     node.line,
                     path,
-                    format!("expected a list, found {}", node.kind()),
+                    format!("expected a list, found {}", kind(node)),
                     "write a list of tiers",
                 );
                 return Card { prices, tiers };
@@ -250,7 +261,7 @@ impl Reader<'_> {
         Card { prices, tiers }
     }
 
-    fn above(&mut self, fields: &Fields<'_, '_>) -> Option<u64> {
+    fn above(&mut self, fields: &Fields<'_>) -> Option<u64> {
         let path = fields.path("above");
         let remedy = "write a number of input tokens, such as 200000";
         let Some(node) = fields.get("above") else {
@@ -267,7 +278,7 @@ impl Reader<'_> {
         }
     }
 
-    fn prices(&mut self, fields: &Fields<'_, '_>) -> Prices {
+    fn prices(&mut self, fields: &Fields<'_>) -> Prices {
         let mut prices = Prices::default();
         for kind in Kind::ALL {
             let Some(node) = fields.get(kind.label()) else { continue };
@@ -285,9 +296,9 @@ impl Reader<'_> {
     }
 
     /// Exact names (one or a list), or a map of forms to texts.
-    fn patterns(&mut self, node: &Node<'_>, path: &str) -> Vec<Pattern> {
+    fn patterns(&mut self, node: &Node, path: &str) -> Vec<Pattern> {
         let mut patterns = Vec::new();
-        let groups: Vec<(&str, &Node<'_>)> = match &node.value {
+        let groups: Vec<(&str, &Node)> = match &node.value {
             Value::Map(_) => self.fields(node, path, &Pattern::FORMS).entries,
             _ => vec![("equals", node)],
         };
@@ -306,9 +317,9 @@ impl Reader<'_> {
         patterns
     }
 
-    fn windows(&mut self, node: &Node<'_>, path: &str) -> Vec<Window> {
+    fn windows(&mut self, node: &Node, path: &str) -> Vec<Window> {
         let Value::List(items) = &node.value else {
-            self.problem(node.line, path, format!("expected a list, found {}", node.kind()), "write a list of windows");
+            self.problem(node.line, path, format!("expected a list, found {}", kind(node)), "write a list of windows");
             return Vec::new();
         };
         let keys: Vec<&str> = ["hours", "tiers"].into_iter().chain(KINDS).collect();
@@ -340,11 +351,11 @@ impl Reader<'_> {
 
     /// Reports exact names that two rows of the file price for the same time. Rows and items are in the same order as
     /// long as no row was refused; where one was, the file has to be corrected first anyway.
-    fn duplicates(&mut self, rows: &[Row], items: &[Node<'_>]) {
+    fn duplicates(&mut self, rows: &[Row], items: &[Node]) {
         if !self.problems.is_empty() {
             return;
         }
-        let mut seen: HashMap<(&str, &str, Option<Date>), u32> = HashMap::new();
+        let mut seen: HashMap<(&str, &str, Option<Date>), usize> = HashMap::new();
         for ((row, item), index) in rows.iter().zip(items).zip(0usize..) {
             for pattern in &row.matches {
                 let Pattern::Equals(name) = pattern else { continue };

@@ -26,7 +26,6 @@ mod schedule;
 mod table;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 use std::io;
 use std::path::Path;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::yaml::Fault;
+
 /// One problem of a file or of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -15,6 +17,15 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, lower case; may be empty.
     pub remedy: String,
+}
+
+impl Problem {
+    /// Why a file is no YAML that can be read.
+    pub(super) fn of_fault(file: &str, fault: Fault) -> Problem {
+        let Fault { line, message, remedy } = fault;
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        Problem { file: file.to_owned(), line, key: String::new(), message, remedy }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -40,39 +51,6 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// The known name that is nearest to what was written, where one is near enough to be a slip.
-pub(super) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let reach = (written.chars().count() / 3).max(2);
-    known
-        .into_iter()
-        .filter_map(|name| distance(written, name, reach).map(|distance| (distance, name)))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance, where it is at most `reach`.
-pub(super) fn distance(left: &str, right: &str, reach: usize) -> Option<usize> {
-    // Longer texts are no slips of each other, and the time is the product of the lengths.
-    if left.len() > 128 || right.len() > 128 || left.len().abs_diff(right.len()) > 4 * reach {
-        return None;
-    }
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (index, a) in left.chars().enumerate() {
-        let mut diagonal = index;
-        let mut previous = index + 1;
-        if let Some(first) = row.first_mut() {
-            *first = previous;
-        }
-        for (cell, b) in row.iter_mut().skip(1).zip(right.chars()) {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = *cell;
-            previous = substituted.min(diagonal + 1).min(previous + 1);
-            *cell = previous;
-        }
-    }
-    row.last().copied().filter(|distance| *distance <= reach)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,15 +67,5 @@ mod tests {
         assert_eq!(problem.to_string(), "my-prices.yaml:7: prices[0].inptu: unknown key; did you mean `input`?");
         let problem = Problem { file: String::new(), line: 0, remedy: String::new(), ..problem };
         assert_eq!(problem.to_string(), "prices[0].inptu: unknown key");
-    }
-
-    #[test]
-    fn the_nearest_name_is_found_and_a_far_one_is_not() {
-        let known = ["input", "output", "cache_read"];
-        assert_eq!(nearest("inptu", known), Some("input"));
-        assert_eq!(nearest("cache_reed", known), Some("cache_read"));
-        assert_eq!(nearest("colour", known), None);
-        assert_eq!(distance("kitten", "sitting", 3), Some(3));
-        assert_eq!(distance("", "ab", 2), Some(2));
     }
 }

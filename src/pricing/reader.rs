@@ -2,24 +2,25 @@
 
 use jiff::civil::Date;
 
-use super::problem::{Problem, nearest};
+use super::problem::Problem;
 use super::schedule::Zone;
-use super::yaml::{Node, Value};
 use crate::record::Currency;
+use crate::wording::{nearest, shortened};
+use crate::yaml::{self, Entry, Node, Value};
 
 /// Problems of one file that are listed; beyond, their number is enough.
 pub(super) const MOST_PROBLEMS: usize = 100;
 
 /// The entries of a map whose keys are known.
-pub(super) struct Fields<'n, 't> {
-    pub(super) line: u32,
+pub(super) struct Fields<'n> {
+    pub(super) line: usize,
     path: String,
-    pub(super) entries: Vec<(&'n str, &'n Node<'t>)>,
+    pub(super) entries: Vec<(&'n str, &'n Node)>,
 }
 
-impl<'n, 't> Fields<'n, 't> {
+impl<'n> Fields<'n> {
     /// The value of a key; a key without a value is as good as absent.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node<'t>> {
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries
             .iter()
             .find(|(name, node)| *name == key && !matches!(node.value, Value::Null))
@@ -29,6 +30,16 @@ impl<'n, 't> Fields<'n, 't> {
     /// The whole path of a key.
     pub(super) fn path(&self, key: &str) -> String {
         join(&self.path, key)
+    }
+}
+
+/// What a node is, with an article.
+pub(super) fn kind(node: &Node) -> &'static str {
+    match node.value {
+        Value::Null => "nothing",
+        Value::Scalar { .. } => "a single value",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
     }
 }
 
@@ -45,15 +56,16 @@ pub(super) struct Reader<'f> {
 
 impl Reader<'_> {
     /// Notes a problem; what is beyond the bound is dropped.
-    pub(super) fn problem(&mut self, line: u32, key: impl Into<String>, message: String, remedy: impl Into<String>) {
+    pub(super) fn problem(&mut self, line: usize, key: impl Into<String>, message: String, remedy: impl Into<String>) {
         if self.problems.len() <= MOST_PROBLEMS {
             let (key, remedy) = (key.into(), remedy.into());
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
             self.problems.push(Problem { file: self.file.to_owned(), line, key, message, remedy });
         }
     }
 
     /// The entries of a map; reports what is no map and what key is not known.
-    pub(super) fn fields<'n, 't>(&mut self, node: &'n Node<'t>, path: &str, known: &[&str]) -> Fields<'n, 't> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, path: &str, known: &[&str]) -> Fields<'n> {
         let mut fields = Fields { line: node.line, path: path.to_owned(), entries: Vec::new() };
         let entries = match &node.value {
             Value::Map(entries) => entries.as_slice(),
@@ -62,38 +74,53 @@ impl Reader<'_> {
                 self.problem(
                     node.line,
                     path,
-                    format!("expected a map, found {}", node.kind()),
+                    format!("expected a map, found {}", kind(node)),
                     format!("its keys are {}", known.join(", ")),
                 );
                 &[]
             }
         };
-        for (key, value) in entries {
-            let name = key.text().unwrap_or_default();
+        for entry in self.entries(entries, path) {
+            let name = entry.key.as_str();
             if known.contains(&name) {
-                fields.entries.push((name, value));
+                fields.entries.push((name, &entry.node));
                 continue;
             }
             let remedy = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the keys here are {}", known.join(", ")),
             };
-            self.problem(key.line, join(path, name), "unknown key".to_owned(), remedy);
+            self.problem(entry.line, join(path, &shortened(name)), "unknown key".to_owned(), remedy);
         }
         fields
     }
 
+    /// The entries of a map, each key once; reports those given again.
+    pub(super) fn entries<'n>(&mut self, entries: &'n [Entry], path: &str) -> Vec<&'n Entry> {
+        let mut once = Vec::new();
+        for (entry, first) in yaml::with_repeats(entries) {
+            match first {
+                Some(first) => {
+                    let message = format!("given twice, first on line {first}");
+                    self.problem(entry.line, join(path, &shortened(&entry.key)), message, "keep one of them");
+                }
+                None => once.push(entry),
+            }
+        }
+        once
+    }
+
     /// The text of a scalar; reports anything else.
-    pub(super) fn text<'n>(&mut self, node: &'n Node<'_>, path: &str) -> Option<&'n str> {
+    pub(super) fn text<'n>(&mut self, node: &'n Node, path: &str) -> Option<&'n str> {
         let text = node.text();
         if text.is_none() {
-            self.problem(node.line, path, format!("expected a single value, found {}", node.kind()), "write one value");
+            self.problem(node.line, path, format!("expected a single value, found {}", kind(node)), "write one value");
         }
         text
     }
 
     /// One text or a list of texts, each with its line.
-    pub(super) fn texts<'n>(&mut self, node: &'n Node<'_>, path: &str) -> Vec<(u32, &'n str)> {
+    pub(super) fn texts<'n>(&mut self, node: &'n Node, path: &str) -> Vec<(usize, &'n str)> {
         match &node.value {
             Value::List(items) => {
                 items.iter().filter_map(|item| self.text(item, path).map(|text| (item.line, text))).collect()
@@ -103,7 +130,7 @@ impl Reader<'_> {
     }
 
     /// The value of `currency`.
-    pub(super) fn currency(&mut self, fields: &Fields<'_, '_>) -> Option<Currency> {
+    pub(super) fn currency(&mut self, fields: &Fields<'_>) -> Option<Currency> {
         let node = fields.get("currency")?;
         let text = self.text(node, &fields.path("currency"))?;
         let currency = Currency::parse(text);
@@ -119,7 +146,7 @@ impl Reader<'_> {
     }
 
     /// The value of `timezone`.
-    pub(super) fn zone(&mut self, fields: &Fields<'_, '_>) -> Option<Zone> {
+    pub(super) fn zone(&mut self, fields: &Fields<'_>) -> Option<Zone> {
         let node = fields.get("timezone")?;
         let text = self.text(node, &fields.path("timezone"))?;
         let zone = Zone::parse(text);
@@ -135,7 +162,7 @@ impl Reader<'_> {
     }
 
     /// A date such as `2026-11-01`.
-    pub(super) fn date(&mut self, fields: &Fields<'_, '_>, key: &str) -> Option<Date> {
+    pub(super) fn date(&mut self, fields: &Fields<'_>, key: &str) -> Option<Date> {
         let node = fields.get(key)?;
         let text = self.text(node, &fields.path(key))?;
         let date = if text.len() == 10 { text.parse().ok() } else { None };
@@ -151,7 +178,7 @@ impl Reader<'_> {
     }
 
     /// `true` or `false`; absent is false.
-    pub(super) fn flag(&mut self, fields: &Fields<'_, '_>, key: &str) -> bool {
+    pub(super) fn flag(&mut self, fields: &Fields<'_>, key: &str) -> bool {
         let Some(node) = fields.get(key) else { return false };
         match self.text(node, &fields.path(key)) {
             Some("true") => true,

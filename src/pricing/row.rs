@@ -225,8 +225,16 @@ impl Row {
             source: String,
         }
         let source = serde_json::from_str::<Origin>(text).map_or(String::new(), |origin| origin.source);
-        // JSON is YAML, and the keys are the same: one reader checks both.
-        super::file::parse_row(text, Source::parse(&source))
+        // JSON is YAML, and the keys are the same: one reader checks both. Only control characters may stand in JSON's
+        // strings (and nowhere else in what was written) that YAML wants escaped.
+        let mut yaml = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c {
+                '\u{7f}'..='\u{9f}' => yaml.push_str(&format!("\\u{:04x}", u32::from(c))),
+                c => yaml.push(c),
+            }
+        }
+        super::file::parse_row(&yaml, Source::parse(&source))
     }
 }
 
@@ -369,6 +377,14 @@ mod tests {
         assert_eq!(row.source, Source::File("my/prices.yaml".into(), 7));
         assert_eq!(row.zone.name(), "Asia/Shanghai");
         assert_eq!(Row::from_json(&row.to_json()).unwrap().id(), row.id());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_note_survives_the_json_form(note in "\\PC{0,10}.{0,10}[\u{0}-\u{a0}]{0,10}x") {
+            let row = Row { note: format!("x{note}"), ..Row::from_json(FULL).unwrap() };
+            proptest::prop_assert_eq!(&Row::from_json(&row.to_json()).unwrap().note, &row.note);
+        }
     }
 
     #[test]

@@ -20,11 +20,12 @@ use jiff::civil::Date;
 
 use super::file::{SourceRows, parse_builtin};
 use super::pattern::{Name, Pattern, Quality};
-use super::problem::{Problem, nearest};
+use super::problem::Problem;
 use super::provider::{Provider, Providers};
 use super::rates::{Compiled, to_nanos};
 use super::row::Row;
 use crate::record::{Assumed, Cost, Micros, Priced, Record, ServiceTier, Tokens, Usage};
+use crate::wording::nearest;
 
 /// The built-in table as text, a price file of the same form as the user's.
 pub const BUILTIN: &str = include_str!("builtin.yaml");

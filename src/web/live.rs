@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::error::Problem;
-use super::settings::{Fault, MAX_BYTES};
+use super::settings::Fault;
 use super::tls;
 use super::toolkit::{self, Client, Toolkit};
+use crate::yaml::MAX_BYTES;
 
 /// One reading of the file. A new one forgets which passwords were verified.
 #[derive(Debug, Default)]

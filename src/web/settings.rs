@@ -1,15 +1,12 @@
 //! YAML text becomes a flat list of settings with their lines.
 //!
 //! The web configuration file is three mappings deep at most, so a path and a text per setting are all its reader
-//! needs. Nothing is interpreted here, lists are only named (no setting of the format that is understood is a list),
-//! and nesting, size and aliases are refused before they cost anything.
+//! needs. Nothing is interpreted here, and lists are only named: no setting of the format that is understood is a list.
 
-use std::collections::HashMap;
+use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
-
-/// Largest file in bytes; a thousand users need 100 KiB.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+use crate::wording::shortened;
+use crate::yaml::{self, Entry};
 
 /// Deepest path: `http_server_config.headers.X-Frame-Options`.
 const MAX_DEPTH: usize = 3;
@@ -33,7 +30,8 @@ impl Fault {
 /// A setting: the end of a path of keys.
 #[derive(Debug, PartialEq)]
 pub(super) struct Setting {
-    pub(super) path: Vec<String>,
+    /// Shared between the settings of a section, since a key may be long and have many below it.
+    pub(super) path: Vec<Rc<str>>,
     /// Line of its key.
     pub(super) line: usize,
     pub(super) value: Value,
@@ -41,7 +39,7 @@ pub(super) struct Setting {
 
 impl Setting {
     pub(super) fn key(&self) -> String {
-        self.path.join(".")
+        joined(&self.path)
     }
 }
 
@@ -55,123 +53,48 @@ pub(super) enum Value {
 
 /// Reads a file's settings in their order; an empty file has none.
 pub(super) fn parse(text: &str) -> Result<Vec<Setting>, Fault> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.len() > MAX_BYTES {
-        return Err(Fault::new(0, "", "larger than 1 MiB"));
-    }
-    // The parser takes a NUL for the end of the text, which would cut users off silently.
-    if let Some(at) = text.find('\0') {
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        return Err(Fault::new(line, "", "a NUL character"));
-    }
-    let mut reader = Reader::default();
-    let mut parser = Parser::new_from_str(text);
-    while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| {
-            Fault::new(error.marker().line().max(1), "", format!("not valid YAML: {}", error.info()))
-        })?;
-        if matches!(event, Event::StreamEnd) {
-            break;
+    let root = yaml::parse(text)
+        .map_err(|fault| Fault::new(fault.line, "", format!("{}; {}", fault.message, fault.remedy)))?;
+    let mut settings = Vec::new();
+    match root.value {
+        yaml::Value::Null => {}
+        yaml::Value::Map(entries) => flatten(&entries, &[], &mut settings)?,
+        yaml::Value::List(_) => return Err(Fault::new(root.line, "", "expected a mapping of keys to values")),
+        yaml::Value::Scalar { .. } => {
+            return Err(Fault::new(root.line, "", "expected a mapping such as `basic_auth_users:`"));
         }
-        reader.observe(event, span.start.line().max(1))?;
     }
-    Ok(reader.settings)
+    Ok(settings)
 }
 
-/// A mapping that is not closed yet.
-#[derive(Debug)]
-struct Open {
-    /// The key that waits for its value, and its line.
-    key: Option<(String, usize)>,
-    /// How many settings there were before it.
-    before: usize,
-}
-
-/// Follows the parser's events.
-#[derive(Debug, Default)]
-struct Reader {
-    settings: Vec<Setting>,
-    open: Vec<Open>,
-    /// Line of each path that was given.
-    given: HashMap<Vec<String>, usize>,
-    /// Lists and mappings open inside a list, which are passed over.
-    passed: usize,
-    documents: usize,
-}
-
-impl Reader {
-    fn observe(&mut self, event: Event<'_>, line: usize) -> Result<(), Fault> {
-        match event {
-            Event::DocumentStart(_) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    return Err(Fault::new(line, "", "more than one YAML document"));
-                }
-            }
-            Event::Alias(_) => return Err(self.fault(line, "aliases are not supported: write the value out")),
-            Event::SequenceStart(..) | Event::MappingStart(..) if self.passed > 0 => self.passed += 1,
-            Event::SequenceEnd | Event::MappingEnd if self.passed > 0 => self.passed -= 1,
-            Event::Scalar(..) if self.passed > 0 => {}
-            Event::Scalar(text, style, ..) => {
-                let null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-                match self.open.last_mut() {
-                    None if null => {}
-                    None => return Err(Fault::new(line, "", "expected a mapping such as `basic_auth_users:`")),
-                    Some(Open { key: Some(_), .. }) => {
-                        self.close(if null { Value::Null } else { Value::Text(text.into_owned()) });
-                    }
-                    Some(Open { key, .. }) => {
-                        *key = Some((text.into_owned(), line));
-                        if let Some(first) = self.given.insert(self.path(), line) {
-                            return Err(self.fault(line, &format!("given twice, first on line {first}")));
-                        }
-                    }
-                }
-            }
-            Event::SequenceStart(..) => {
-                if !matches!(self.open.last(), Some(Open { key: Some(_), .. })) {
-                    return Err(self.fault(line, "expected a mapping of keys to values"));
-                }
-                self.close(Value::List);
-                self.passed = 1;
-            }
-            Event::MappingStart(..) => {
-                if matches!(self.open.last(), Some(Open { key: None, .. })) {
-                    return Err(self.fault(line, "expected a key"));
-                }
-                if self.open.len() >= MAX_DEPTH {
-                    return Err(self.fault(line, "nested too deep"));
-                }
-                self.open.push(Open { key: None, before: self.settings.len() });
-            }
-            Event::MappingEnd => {
-                let empty = self.open.pop().is_some_and(|open| open.before == self.settings.len());
-                if empty && !self.open.is_empty() {
-                    // An empty mapping is a setting without a value, so that its key is judged too.
-                    self.close(Value::Null);
-                } else if let Some(open) = self.open.last_mut() {
-                    open.key = None;
-                }
-            }
-            _ => {}
+/// Adds the settings below the path `above`; goes no deeper than [`MAX_DEPTH`].
+fn flatten(entries: &[Entry], above: &[Rc<str>], settings: &mut Vec<Setting>) -> Result<(), Fault> {
+    for (entry, first) in yaml::with_repeats(entries) {
+        let mut path = above.to_vec();
+        path.push(Rc::from(entry.key.as_str()));
+        if let Some(first) = first {
+            return Err(Fault::new(entry.line, joined(&path), format!("given twice, first on line {first}")));
         }
-        Ok(())
+        let value = match &entry.node.value {
+            yaml::Value::Map(_) if path.len() >= MAX_DEPTH => {
+                return Err(Fault::new(entry.node.line, joined(&path), "nested too deep"));
+            }
+            yaml::Value::Map(inner) if !inner.is_empty() => {
+                flatten(inner, &path, settings)?;
+                continue;
+            }
+            // An empty mapping is a setting without a value, so that its key is judged too.
+            yaml::Value::Map(_) | yaml::Value::Null => Value::Null,
+            yaml::Value::Scalar { text, .. } => Value::Text(text.clone()),
+            yaml::Value::List(_) => Value::List,
+        };
+        settings.push(Setting { path, line: entry.line, value });
     }
+    Ok(())
+}
 
-    fn path(&self) -> Vec<String> {
-        self.open.iter().filter_map(|open| open.key.as_ref()).map(|(key, _)| key.clone()).collect()
-    }
-
-    fn fault(&self, line: usize, message: &str) -> Fault {
-        Fault::new(line, self.path().join("."), message)
-    }
-
-    /// The key that is open has this value.
-    fn close(&mut self, value: Value) {
-        let path = self.path();
-        let line = self.open.last_mut().and_then(|open| open.key.take()).map_or(1, |(_, line)| line);
-        self.settings.push(Setting { path, line, value });
-    }
+fn joined(path: &[Rc<str>]) -> String {
+    path.iter().map(|key| shortened(key)).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -179,6 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::yaml::MAX_BYTES;
 
     #[test]
     fn every_setting_has_its_path_line_and_text() {
@@ -207,23 +131,41 @@ mod tests {
     }
 
     #[test]
+    fn an_alias_is_the_value_of_its_anchor_and_a_shown_key_is_short() {
+        let settings = parse("a: &x 1\nb: *x\n").expect("valid");
+        assert_eq!(settings.get(1).map(|b| (b.line, &b.value)), Some((2, &Value::Text("1".to_owned()))));
+        let settings = parse(&format!("{}: 1\n", "k".repeat(1_000))).expect("valid");
+        assert_eq!(settings.first().map(Setting::key), Some(format!("{}…", "k".repeat(60))));
+    }
+
+    #[test]
     fn what_is_no_tree_of_settings_is_refused_with_its_line() {
         let cases = [
             ("a:\n  b: 1\n  b: 2\n", 3, "a.b", "given twice, first on line 2"),
             ("a: {b: 1}\na: {c: 1}\n", 2, "a", "given twice, first on line 1"),
-            ("a: 1\nb: \u{0}\n", 2, "", "a NUL character"),
+            (
+                "a: 1\nb: \u{0}\n",
+                2,
+                "",
+                "not valid YAML: control character U+0000; remove it, or write it as an escape in double quotes",
+            ),
             ("a: {b: {c: {d: 1}}}\n", 1, "a.b.c", "nested too deep"),
-            ("a: &x 1\nb: *x\n", 2, "b", "aliases are not supported: write the value out"),
+            ("a: {b: {c: {}}}\n", 1, "a.b.c", "nested too deep"),
             ("- a\n", 1, "", "expected a mapping of keys to values"),
             ("word\n", 1, "", "expected a mapping such as `basic_auth_users:`"),
-            ("a: 1\n---\nb: 2\n", 2, "", "more than one YAML document"),
-            ("? {a: b}\n: c\n", 1, "", "expected a key"),
+            (
+                "a: 1\n---\nb: 2\n",
+                2,
+                "",
+                "more than one YAML document; keep one document and remove the `---` between them",
+            ),
+            ("? {a: b}\n: c\n", 1, "", "a key that is not text; write keys as plain text, as in `key: value`"),
         ];
         for (text, line, key, message) in cases {
             assert_eq!(parse(text), Err(Fault::new(line, key, message)), "{text:?}");
         }
         assert!(parse("a: [\n").expect_err("unclosed").message.starts_with("not valid YAML: "));
-        assert_eq!(parse(&" ".repeat(MAX_BYTES + 1)), Err(Fault::new(0, "", "larger than 1 MiB")));
+        assert_eq!(parse(&" ".repeat(MAX_BYTES + 1)), Err(Fault::new(0, "", "larger than 1 MiB; shorten it")));
         for unit in ["- ", "[", "{a: ", "? "] {
             assert!(parse(&unit.repeat(MAX_BYTES / unit.len())).is_err(), "{unit}");
         }

@@ -75,7 +75,7 @@ struct Reader {
 
 impl Reader {
     fn observe(&mut self, setting: &Setting, tls: &mut Draft) -> Result<(), String> {
-        let path: Vec<&str> = setting.path.iter().map(String::as_str).collect();
+        let path: Vec<&str> = setting.path.iter().map(|key| &**key).collect();
         let value = || match &setting.value {
             Value::Text(text) => Ok(text.as_str()),
             Value::Null => Err("expected a value".to_owned()),

@@ -50,7 +50,18 @@ fn the_example_is_a_price_file_with_every_key() {
 fn every_problem_is_told_with_its_line_key_and_remedy() {
     for (text, want) in [
         ("", "p.yaml:1: prices: there are no prices in the file; add a list `prices:`"),
-        ("a: [", "p.yaml:2: while parsing a node, did not find expected node content; correct the YAML"),
+        (
+            "a: [",
+            "p.yaml:2: not valid YAML: while parsing a node, did not find expected node content; look at the indentation, quotes and brackets before column 1",
+        ),
+        (
+            "currency: USD\nprices: []\ncurrency: CNY",
+            "p.yaml:3: currency: given twice, first on line 1; keep one of them",
+        ),
+        (
+            "providers: {acme: {},\n acme: {aliases: [a]}}",
+            "p.yaml:2: providers.acme: given twice, first on line 1; keep one of them",
+        ),
         ("- 1", "p.yaml:1: expected a map, found a list; its keys are date, currency, timezone, providers, prices"),
         ("price: []", "p.yaml:1: price: unknown key; did you mean `prices`?"),
         ("prices: 7", "p.yaml:1: prices: expected a list, found a single value; begin each row with `- `"),
@@ -84,6 +95,7 @@ fn every_problem_is_told_with_its_line_key_and_remedy() {
     }
     for (row, want) in [
         ("{input: 1, output: 1}", "model: the row names no model; add `model:`"),
+        ("{model: m, input: 1, input: 2, output: 1}", "input: given twice, first on line 3; keep one of them"),
         ("{model: m, output: 1}", "input: the row has no price for input; add it; write 0 where it is free"),
         ("{model: m, inptu: 1, input: 1, output: 1}", "inptu: unknown key; did you mean `input`?"),
         (
@@ -144,6 +156,18 @@ fn every_problem_is_told_with_its_line_key_and_remedy() {
             [format!("p.yaml:3: prices[0].{want}")],
             "{row}"
         );
+    }
+}
+
+#[test]
+fn a_hostile_file_is_one_problem() {
+    for (text, want) in [
+        ("- ".repeat(1 << 19), "p.yaml:1: nested deeper than 32 levels; flatten it"),
+        ("? ".repeat(1 << 19), "p.yaml:1: nested deeper than 32 levels; flatten it"),
+        ("#".repeat((1 << 20) + 1), "p.yaml: larger than 1 MiB; shorten it"),
+        ("a: !mine 1".to_owned(), "p.yaml:1: the tag `!mine` means nothing here; remove it"),
+    ] {
+        assert_eq!(problems(&text), [want]);
     }
 }
 
