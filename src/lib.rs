@@ -16,6 +16,7 @@
 //! |---|---|---|
 //! | [`record`] | – | the plain values that pass between the stages |
 //! | [`clock`] | the machine's clock | time that tests can set |
+//! | [`wording`] | names and texts | what messages quote, list and suggest |
 //! | [`yaml`] | text | values with lines, for every file that a user writes |
 //! | [`format`] | a logical line | records, or the reason why not |
 //! | [`pricing`] | tokens | money, and an explanation to the last digit |

@@ -114,6 +114,11 @@ impl Sidecar {
         let _ = self.writer.clock_step();
     }
 
+    /// Batches committed since the start.
+    pub(super) fn committed(&self) -> u64 {
+        self.writer.committed()
+    }
+
     /// Reads the sums of the present periods.
     pub(super) fn read_figures(&self) {
         let Some(folder) = &self.folder else { return };

@@ -15,8 +15,14 @@ use crate::meter::BudgetState;
 use crate::pricing::{Budget, BudgetPeriod, BudgetUnit, ExchangeRate, rate_in_force};
 use crate::record::{Attributes, Currency, Micros, money};
 
-/// How often sums are read anew.
+/// How often sums are read anew, if rows have come since.
 const SUM_INTERVAL: Duration = Duration::from_secs(15);
+/// The same shortly after the start, when gauges are still missing.
+const FIRST_SUM_INTERVAL: Duration = Duration::from_secs(1);
+/// How many times sums are read shortly after the start.
+const FIRST_SUMS: u32 = 5;
+/// Sums are read anew at least this often, because days and months end without rows too.
+const OLDEST_SUMS: Duration = Duration::from_secs(300);
 /// How often the clocks are compared.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 /// By how much the clocks may part.
@@ -158,7 +164,8 @@ pub(super) fn rates(configured: &[ExchangeRate], zone: &TimeZone, now: Micros) -
 
 /// Keeps the sums fresh and watches the clock until `end`.
 pub(super) async fn keep(app: Arc<Sidecar>, end: CancellationToken) {
-    let mut sums = tokio::time::interval(SUM_INTERVAL);
+    let mut sums = tokio::time::interval(FIRST_SUM_INTERVAL);
+    let (mut ticks, mut summed) = (0_u32, None);
     let mut clocks = tokio::time::interval(CLOCK_INTERVAL);
     sums.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     clocks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -168,6 +175,19 @@ pub(super) async fn keep(app: Arc<Sidecar>, end: CancellationToken) {
         tokio::select! {
             () = end.cancelled() => return,
             _ = sums.tick() => {
+                ticks = ticks.saturating_add(1);
+                if ticks == FIRST_SUMS {
+                    sums = tokio::time::interval_at(tokio::time::Instant::now() + SUM_INTERVAL, SUM_INTERVAL);
+                    sums.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+                }
+                let committed = app.committed();
+                let is_fresh = summed.is_some_and(|(seen, at)| {
+                    seen == committed && clock.instant().saturating_duration_since(at) < OLDEST_SUMS
+                });
+                if is_fresh && ticks > FIRST_SUMS {
+                    continue;
+                }
+                summed = Some((committed, clock.instant()));
                 let app = Arc::clone(&app);
                 // A failure to read is logged there; the gauges stay as they were.
                 let _ = tokio::task::spawn_blocking(move || app.read_figures()).await;

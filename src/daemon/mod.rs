@@ -220,7 +220,7 @@ impl Daemon {
         let paths = Arc::new(Mutex::new(reader.tail().watch_paths()));
         let watching = tokio::spawn({
             let (paths, wake) = (Arc::clone(&paths), wake.clone());
-            tail::watch(move || paths.lock().clone(), move || wake.wake(), watch.clone())
+            tail::watch::run(move || paths.lock().clone(), move || wake.wake(), watch.clone())
         });
         let reload = reload::Reloader::new(loader, config, writer.handle(), wake.clone());
         app.set_reloader(Arc::clone(&reload));

@@ -280,7 +280,7 @@ impl Samples<'_> {
                 )
             }
             Id::LedgerRows => self.counter([], gauges.ledger_rows),
-            Id::CommitFailures => self.counter([], self.meter.own.commit_failures),
+            Id::CommitFailures => self.counter([], self.meter.commit_failures()),
             Id::LedgerSize => self.gauge([], float(gauges.ledger_size)),
             Id::LastCommit => gauges.last_commit.map_or(Ok(()), |at| self.gauge([], seconds(at))),
             Id::JobSuccess => gauges.jobs.iter().try_for_each(|(task, at)| self.gauge([task], seconds(*at))),
@@ -311,6 +311,9 @@ impl Samples<'_> {
     }
 
     fn counter_of<const N: usize>(&mut self, values: [&str; N], dimensions: Dimensions<'_>, count: u64) -> fmt::Result {
+        if N == 0 {
+            return self.family.encode_counter::<NoLabelSet, u64, f64>(&count, None);
+        }
         let labels = Labels(self.metric.labels, values, dimensions);
         self.family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
     }
@@ -321,6 +324,9 @@ impl Samples<'_> {
     }
 
     fn gauge<const N: usize>(&mut self, values: [&str; N], value: f64) -> fmt::Result {
+        if N == 0 {
+            return self.family.encode_gauge(&value);
+        }
         let labels = Labels(self.metric.labels, values, NO_DIMENSIONS);
         self.family.encode_family(&labels)?.encode_gauge(&value)
     }

@@ -613,6 +613,11 @@ impl Meter {
         self.own_dirty = true;
     }
 
+    /// Commits that failed. Shown at once: an alert must fire while the disk is full, which is when nothing can be kept.
+    pub(super) fn commit_failures(&self) -> u64 {
+        self.own_pending.commit_failures
+    }
+
     /// Counts a step of the wall clock.
     pub fn observe_clock_step(&mut self) {
         self.own_pending.clock_steps += 1;

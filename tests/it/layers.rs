@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The table of `src/lib.rs`, in its order.
 fn reading_order() -> Vec<String> {
-    let text = fs::read_to_string("src/lib.rs").unwrap();
+    let text = fs::read_to_string("src/lib.rs").expect("read src/lib.rs");
     text.lines()
         .filter_map(|line| line.strip_prefix("//! | [`"))
         .filter_map(|rest| rest.split_once("`]"))
@@ -14,8 +14,8 @@ fn reading_order() -> Vec<String> {
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("list the folder") {
+        let path = entry.expect("read the folder").path();
         if path.is_dir() {
             files(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -26,7 +26,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn the_reading_order_names_every_module() {
-    let text = fs::read_to_string("src/lib.rs").unwrap();
+    let text = fs::read_to_string("src/lib.rs").expect("read src/lib.rs");
     let mut declared: Vec<_> =
         text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect();
     let mut listed = reading_order();
