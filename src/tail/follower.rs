@@ -255,7 +255,7 @@ impl Follower {
         if inode != self.inode || stamp == self.stamp {
             return false;
         }
-        self.suspect |= stamp.size < self.stamp.size && self.packing() == Packing::Plain;
+        self.suspect |= stamp.size < self.stamp.size || self.packing() != Packing::Plain;
         self.stamp = stamp;
         true
     }
@@ -296,8 +296,11 @@ impl Follower {
 
     /// Compares the plain or packed file at `probe` with what is known of this one.
     pub(super) fn compare(&mut self, probe: &Probe, packing: Packing) -> io::Result<Verdict> {
-        // Nothing is known of a file that was empty: its inode, used again, may now be that of another known file.
-        if self.head().len == 0 && self.file.is_none() || self.head.len > 0 && !self.head.begins(&probe.head) {
+        // Nothing is known of a file that was empty: its inode, used again, may now be that of another known file, and
+        // an empty archive may have been written over.
+        if self.head().len == 0 && (self.file.is_none() || packing != Packing::Plain)
+            || self.head.len > 0 && !self.head.begins(&probe.head)
+        {
             return Ok(Verdict::Different);
         }
         if packing != Packing::Plain {
@@ -519,9 +522,14 @@ impl Follower {
     }
 
     fn read_packed(&mut self, block: &mut [u8], each: impl FnMut(Cut<'_>)) -> io::Result<Read> {
+        if self.suspect {
+            return Ok(Read::Suspect);
+        }
         if self.decoder.is_none() {
             let file = File::open(&self.path)?;
-            if identity(&file.metadata()?).0 != self.inode {
+            // It may have been written over since it was compared.
+            if identity(&file.metadata()?) != (self.inode, self.stamp) {
+                self.suspect = true;
                 return Ok(Read::Suspect);
             }
             let mut decoder = Decoder::new(file.try_clone()?, self.packing())?;

@@ -154,7 +154,12 @@ impl Tail {
         let rotated = follower.is_live() && found.age != Age::Live;
         let rotation = if found.path == follower.path { Rotation::Replace } else { Rotation::Rename };
         let unchanged = follower.stamp == found.stamp;
-        let trusted = if follower.finished { unchanged } else { follower.verified && !follower.suspect };
+        // Archives do not grow by appending: one that changed may be another one.
+        let trusted = match follower.packing() {
+            _ if follower.finished => unchanged,
+            Packing::Plain => follower.verified && !follower.suspect,
+            Packing::Gzip | Packing::Zstd => follower.verified && !follower.suspect && unchanged,
+        };
         if trusted && !finite {
             let moved = follower.path != found.path || follower.age != found.age;
             if moved || follower.place != Place::Present {
