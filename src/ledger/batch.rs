@@ -72,6 +72,16 @@ impl Batch {
         Batch { sources, ..Batch::default() }
     }
 
+    /// An empty batch for the same sources, with room for as much as this one holds.
+    #[must_use]
+    pub fn successor(&self) -> Batch {
+        Batch {
+            text: Vec::with_capacity(self.text.len()),
+            entries: Vec::with_capacity(self.entries.len()),
+            ..Batch::new(&self.sources.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
+        }
+    }
+
     /// The counts of a source, to be added to.
     pub fn counts(&mut self, source: usize) -> Option<&mut SourceCounts> {
         self.sources.get_mut(source).map(|(_, counts)| counts)

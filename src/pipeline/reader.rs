@@ -16,9 +16,9 @@ use crate::record::{Micros, Parsed, Reject};
 use crate::tail::{Rotation, Sink, Step, Tail};
 
 /// Requests after which a batch is committed at the latest.
-const MAX_ROWS: usize = 8_192;
+const MAX_ROWS: usize = 4_096;
 /// Bytes of a batch in memory after which it is committed at the latest.
-const MAX_SIZE: usize = 3 << 20;
+const MAX_SIZE: usize = 2 << 20;
 /// Time after which a batch is committed at the latest.
 const MAX_AGE: Duration = Duration::from_millis(100);
 /// How often files are looked at without a wake-up.
@@ -294,7 +294,8 @@ impl Reader {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::replace(&mut self.batch, Batch::new(&self.names));
+        let next = self.batch.successor();
+        let batch = std::mem::replace(&mut self.batch, next);
         writer.send(batch)?;
         self.status.lock().sent += 1;
         Ok(())
