@@ -1,3 +1,4 @@
 //! Integration tests by boundary, one binary.
 
 mod layers;
+mod readme;
