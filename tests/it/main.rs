@@ -1,3 +1,14 @@
 //! Integration tests by boundary, one binary.
 
+mod commands;
+mod durability;
+mod gateway;
+mod http;
+mod input;
 mod layers;
+mod page;
+mod prices;
+mod program;
+mod reading;
+mod reload;
+mod series;
