@@ -144,7 +144,12 @@ impl Answer {
 }
 
 /// Sends one request and reads the answer to its end.
-pub(crate) fn fetch(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Answer> {
+pub(crate) fn fetch(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
@@ -209,13 +214,8 @@ impl Sidecar {
         let address = line.trim().strip_prefix("listening on http://").map(|rest| rest.trim_end_matches('/'));
         let address = address.and_then(|address| address.parse().ok());
         let placeholder = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sidecar = Sidecar {
-            child,
-            address: address.unwrap_or(placeholder),
-            announced: line,
-            stderr,
-            _stdout: stdout,
-        };
+        let sidecar =
+            Sidecar { child, address: address.unwrap_or(placeholder), announced: line, stderr, _stdout: stdout };
         assert!(address.is_some(), "no address: {:?}\n{}", sidecar.announced, sidecar.errors());
         sidecar
     }
