@@ -6,10 +6,44 @@
 /// How many records back a repetition is recognised.
 pub(super) const WINDOW: usize = 1_000_000;
 
+/// Keys of one piece of the ring.
+const PIECE: usize = 16_384;
+
+/// Keys by position, in pieces: one vector of 16 MB would stand twice in memory while it grows.
+#[derive(Debug, Default)]
+struct Ring(Vec<Vec<[u8; 16]>>);
+
+impl Ring {
+    fn len(&self) -> usize {
+        self.0.last().map_or(0, |last| (self.0.len() - 1) * PIECE + last.len())
+    }
+
+    fn push(&mut self, key: [u8; 16]) {
+        match self.0.last_mut() {
+            Some(last) if last.len() < PIECE => last.push(key),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push(key);
+                self.0.push(piece);
+            }
+        }
+    }
+
+    fn get(&self, position: usize) -> Option<&[u8; 16]> {
+        self.0.get(position / PIECE)?.get(position % PIECE)
+    }
+
+    fn set(&mut self, position: usize, key: [u8; 16]) {
+        if let Some(slot) = self.0.get_mut(position / PIECE).and_then(|piece| piece.get_mut(position % PIECE)) {
+            *slot = key;
+        }
+    }
+}
+
 /// A bounded set of keys that forgets the oldest first.
 #[derive(Debug)]
 pub(super) struct Duplicates {
-    ring: Vec<[u8; 16]>,
+    ring: Ring,
     /// Position in the ring plus 1; 0 is free.
     table: Vec<u32>,
     next: usize,
@@ -21,7 +55,7 @@ impl Duplicates {
     #[must_use]
     pub(super) fn new(window: usize) -> Duplicates {
         let window = window.clamp(1, u32::MAX as usize - 1);
-        Duplicates { ring: Vec::new(), table: vec![0; 1024], next: 0, window }
+        Duplicates { ring: Ring::default(), table: vec![0; 1024], next: 0, window }
     }
 
     /// Adds a key; returns whether it was there already.
@@ -37,9 +71,7 @@ impl Duplicates {
             self.link(self.ring.len() - 1);
         } else {
             self.unlink(self.next);
-            if let Some(slot) = self.ring.get_mut(self.next) {
-                *slot = key;
-            }
+            self.ring.set(self.next, key);
             self.link(self.next);
             self.next = (self.next + 1) % self.window;
         }
@@ -142,5 +174,23 @@ mod tests {
             }
         }
         assert_eq!(set.ring.len(), 300);
+    }
+
+    #[test]
+    fn a_window_of_several_pieces_forgets_the_oldest_only() {
+        let window = 2 * u64::try_from(PIECE).unwrap() + 5;
+        let key = |n: u64| {
+            let mut key = [0; 16];
+            key.copy_from_slice(&[n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes(), n.to_le_bytes()].concat());
+            key
+        };
+        let mut set = Duplicates::new(usize::try_from(window).unwrap());
+        for n in 0..window + 100 {
+            assert!(!set.insert(key(n)), "{n}");
+        }
+        for n in (100..window + 100).rev() {
+            assert!(set.insert(key(n)), "{n}");
+        }
+        assert!(!set.insert(key(99)));
     }
 }

@@ -1,4 +1,15 @@
 //! Integration tests by boundary, one binary.
 
+mod commands;
+mod durability;
+mod gateway;
+mod http;
+mod input;
 mod layers;
+mod page;
+mod prices;
+mod program;
+mod reading;
 mod readme;
+mod reload;
+mod series;
