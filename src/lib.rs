@@ -18,7 +18,7 @@
 //! | [`clock`] | the machine's clock | time that tests can set |
 //! | [`wording`] | names and texts | what messages quote, list and suggest |
 //! | [`yaml`] | text | values with lines, for every file that a user writes |
-//! | [`format`] | a logical line | records, or the reason why not |
+//! | [`mod@format`] | a logical line | records, or the reason why not |
 //! | [`pricing`] | tokens | money, and an explanation to the last digit |
 //! | [`meter`] | committed rows | bounded series and one OpenMetrics page |
 //! | [`tail`] | files that grow and rotate | logical lines, each exactly once |

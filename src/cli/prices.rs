@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::daemon::{self, Opened};
 use crate::ledger::{DataDir, LEDGER_FILE, Repricing};
 use crate::pricing::{self, Kind, Request, Row, Table, choose};
-use crate::record::{Priced, Tokens, money};
+use crate::record::{Priced, ServiceTier, money};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -60,9 +60,13 @@ pub(super) struct Show {
 #[derive(Debug, Args)]
 pub(super) struct Import {
     /// A price file (YAML), or LiteLLM's map (JSON)
-    file: PathBuf,
-    /// Print a price file to begin with, with every key explained, instead
-    #[arg(long)]
+    #[arg(required_unless_present = "print_example")]
+    file: Option<PathBuf>,
+    /// Print a price file to begin with, every key explained, and check nothing
+    #[arg(long, conflicts_with = "file")]
+    print_example: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "print_example")]
     json: bool,
 }
 
@@ -139,17 +143,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
         Some(text) => parse_time(text, &config, "--at")?,
         None => Clock::system().now(),
     };
-    // A million of each kind, so that the amounts are the prices.
-    let million = 1_000_000;
-    let tokens = Tokens {
-        uncached_input: million,
-        cache_read: million,
-        cache_write_5m: million,
-        cache_write_1h: million,
-        visible_output: million,
-        reasoning: million,
-    };
-    let request = Request { start, tokens: Tokens::default(), cache_ttl_known: true, ..Request::default() };
+    let request = Request { start, service_tier: ServiceTier::Standard, cache_ttl_known: true, ..Request::default() };
     let explanation = table.explain(&arguments.provider, &arguments.model, &request);
     if arguments.json {
         output::json(&explanation)?;
@@ -168,7 +162,6 @@ fn show(arguments: &Show) -> Result<(), Failure> {
                 for why in explanation.why.iter().chain(&explanation.assumed) {
                     writeln!(out, "  {}", output::one_line(why))?;
                 }
-                let _ = tokens;
                 write!(out, "{}", output::visible(&describe(row)))?;
             }
         }
@@ -214,16 +207,20 @@ fn describe(row: &Row) -> String {
 }
 
 fn import(arguments: &Import) -> Result<(), Failure> {
-    let is_map = arguments.file.extension().is_some_and(|extension| extension == "json");
+    let Some(file) = &arguments.file else {
+        std::io::stdout().lock().write_all(pricing::EXAMPLE.as_bytes())?;
+        return Ok(());
+    };
+    let is_map = file.extension().is_some_and(|extension| extension == "json");
     let config = if is_map {
-        pricing::Config { litellm_map: Some(arguments.file.clone()), ..pricing::Config::default() }
+        pricing::Config { litellm_map: Some(file.clone()), ..pricing::Config::default() }
     } else {
-        pricing::Config { prices: vec![arguments.file.clone()], ..pricing::Config::default() }
+        pricing::Config { prices: vec![file.clone()], ..pricing::Config::default() }
     };
     let table = pricing::load(&config, |path| std::fs::read_to_string(path)).map_err(daemon::Error::Prices)?;
     let builtin = Table::builtin().rows().len();
     let rows = table.rows().len().saturating_sub(builtin);
-    let path = std::path::absolute(&arguments.file).unwrap_or_else(|_| arguments.file.clone());
+    let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
     let key = if is_map { "litellm_map" } else { "prices" };
     if arguments.json {
         return output::json(

@@ -10,7 +10,8 @@ pub struct Config {
     pub consumer_label: bool,
     /// Dimensions that are labels of the request metrics, in order.
     pub dimension_labels: Vec<String>,
-    /// Most lines of one exposition, 1,000 to 10,000,000.
+    /// Most lines of one exposition, 1,000 to 10,000,000. It holds for series that are new: to fold those that were shown
+    /// already would look like a jump of `other`.
     pub max_lines: usize,
     /// How long a new series stays at 0.
     pub new_series_hold: Duration,

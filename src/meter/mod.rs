@@ -1,7 +1,7 @@
 //! The one catalogue of metrics and the bounded store of their series.
 //!
 //! [`catalogue`] names every metric. [`Meter`] folds committed rows into series that never exceed the configured bound
-//! and is itself restored from the ledger at start. [`page`] writes them out with what only the moment knows
+//! and is itself restored from the ledger at start. `page` writes them out with what only the moment knows
 //! ([`Gauges`]). Nothing here does IO.
 
 pub mod catalogue;

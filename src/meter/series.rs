@@ -23,6 +23,8 @@ const OTHER: &str = "other";
 const UNKNOWN: &str = "unknown";
 /// Lines that a new request series takes at least: one code, five token counters, one cost.
 const REQUEST_LINES: usize = 7;
+/// Lines of the page that are no series of requests: help and types, the program's own metrics, some ten sources.
+const OTHER_LINES: usize = 450;
 /// Attribute sets whose series are remembered; beyond, the memory is emptied and filled anew.
 const MAX_HANDLES: usize = 16_384;
 
@@ -568,7 +570,7 @@ impl Meter {
         let folded = |value: &str| if value.is_empty() { "" } else { OTHER };
         let others: Vec<&str> = dimensions.iter().map(|value| folded(value)).collect();
         let wanted = labels(&route, &bounded(self, "consumer", consumer), &kept);
-        let full = self.lines + REQUEST_LINES > self.config.max_lines;
+        let full = self.lines + REQUEST_LINES + OTHER_LINES > self.config.max_lines;
         let chosen = if self.requests.find(&wanted).is_some() || !full {
             wanted
         } else {

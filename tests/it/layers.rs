@@ -9,7 +9,7 @@ fn reading_order() -> Vec<String> {
     text.lines()
         .filter_map(|line| line.strip_prefix("//! | [`"))
         .filter_map(|rest| rest.split_once("`]"))
-        .map(|(module, _)| module.to_owned())
+        .map(|(module, _)| module.trim_start_matches("mod@").to_owned())
         .collect()
 }
 
