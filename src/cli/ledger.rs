@@ -116,6 +116,7 @@ fn info(arguments: &Plain) -> Result<(), Failure> {
     line("ledger", info.path.clone())?;
     line("schema version", info.version.to_string())?;
     line("size", format!("{} ({} free inside)", output::bytes(info.bytes), output::bytes(info.free_bytes)))?;
+    line("write-ahead log", output::bytes(info.log_bytes))?;
     line("requests", grouped(info.requests))?;
     if let (Some(first), Some(last)) = (info.first_start, info.last_start) {
         line("from", output::time(first))?;

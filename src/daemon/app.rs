@@ -73,6 +73,9 @@ impl Sidecar {
         clock: Clock,
     ) -> Sidecar {
         let now = clock.now();
+        if first_read.is_none() {
+            meter.lock().hold_new_series(clock.instant());
+        }
         Sidecar {
             zone: config.timezone.clone(),
             folder: match super::data_dir(config) {
@@ -136,6 +139,7 @@ impl Sidecar {
         let read = self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent);
         if read || self.clock.instant() >= deadline {
             *first_read = None;
+            self.meter.lock().hold_new_series(self.clock.instant());
         }
         first_read.is_some()
     }

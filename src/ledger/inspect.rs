@@ -20,8 +20,10 @@ pub struct Info {
     pub path: String,
     /// Version of its schema.
     pub version: i64,
-    /// Bytes on disk, the write-ahead log included.
+    /// Bytes of the database.
     pub bytes: u64,
+    /// Bytes of its write-ahead log, which is written over and over.
+    pub log_bytes: u64,
     /// Bytes of the database that hold nothing and are used again.
     pub free_bytes: u64,
     /// Rows of requests.
@@ -69,7 +71,8 @@ impl Info {
         let free: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         Ok(Info {
             version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
-            bytes: database_size(&path),
+            bytes: file_size(&path, ""),
+            log_bytes: file_size(&path, "-wal"),
             free_bytes: free * page_size,
             requests: count("requests")?,
             first_start,
@@ -90,12 +93,13 @@ pub fn size_on_disk(folder: &Path) -> u64 {
 
 /// Bytes of a database and its write-ahead log.
 fn database_size(path: &Path) -> u64 {
-    let size = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        std::fs::metadata(name).map_or(0, |metadata| metadata.len())
-    };
-    size("") + size("-wal")
+    file_size(path, "") + file_size(path, "-wal")
+}
+
+fn file_size(path: &Path, suffix: &str) -> u64 {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    std::fs::metadata(name).map_or(0, |metadata| metadata.len())
 }
 
 /// One thing that was checked.

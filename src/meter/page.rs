@@ -333,8 +333,7 @@ impl Samples<'_> {
 
     /// Whether a series is young enough to stand at 0 for now.
     fn held<L, V>(&self, entry: &Entry<L, V>) -> bool {
-        let hold = self.meter.config().new_series_hold;
-        entry.born.is_some_and(|born| self.page.now.saturating_duration_since(born) < hold)
+        self.meter.is_held(entry.born, self.page.now)
     }
 
     fn codes(&mut self) -> fmt::Result {

@@ -289,6 +289,8 @@ pub struct Meter {
     handles: HashMap<(u32, bool), Handles>,
     lines: usize,
     stored_bounds: StoredBounds,
+    /// Series that are born from then on stand at 0 for a while; earlier ones came with history.
+    hold_from: Option<Instant>,
 }
 
 const OWN: &str = "own";
@@ -320,7 +322,20 @@ impl Meter {
             handles: HashMap::new(),
             lines: 0,
             stored_bounds: StoredBounds::default(),
+            hold_from: None,
         }
+    }
+
+    /// From now on new series stand at 0 for [`Config::new_series_hold`]. To be called when the history that was found at
+    /// the start is read: a page that held it back would show it as a jump.
+    pub fn hold_new_series(&mut self, from: Instant) {
+        self.hold_from.get_or_insert(from);
+    }
+
+    /// Whether a series that was born then still stands at 0.
+    pub(super) fn is_held(&self, born: Option<Instant>, now: Instant) -> bool {
+        let (Some(born), Some(from)) = (born, self.hold_from) else { return false };
+        born >= from && now.saturating_duration_since(born) < self.config.new_series_hold
     }
 
     /// The configured bounds of the exposition.
@@ -838,6 +853,20 @@ mod tests {
         stored.iter().for_each(|dirty| meter.restore(dirty).unwrap());
         meter.restored();
         assert_eq!((meter.totals().requests, meter.requests.entries.len()), (6, 1));
+    }
+
+    #[test]
+    fn new_series_are_held_at_zero_but_not_those_of_history() {
+        let hold = std::time::Duration::from_secs(30);
+        let mut meter = Meter::new(Config { new_series_hold: hold, ..Config::default() });
+        let start = crate::clock::Clock::manual(0).instant();
+        meter.observe(&row(1), &attributes(1, 1), &[], Some(start));
+        let later = start + hold;
+        meter.hold_new_series(later);
+        meter.observe(&row(2), &attributes(1, 2), &[], Some(later));
+        let held = |now| -> Vec<bool> { meter.requests.entries.iter().map(|e| meter.is_held(e.born, now)).collect() };
+        assert_eq!(held(later), [false, true]);
+        assert_eq!(held(later + hold), [false, false]);
     }
 
     #[test]
