@@ -136,6 +136,12 @@ fn check_file(file: &Path) -> Result<(), Failure> {
     if metadata.is_dir() {
         return Err(wrong("it is a folder; name files, as in `logs/*.log`".to_owned()));
     }
+    // To open a pipe here would wait for its writer, and then cut it off.
+    if !metadata.is_file() {
+        return Err(wrong(
+            "it is no regular file; pass a pipe on as standard input, as in `… | tokentail ingest -`".to_owned(),
+        ));
+    }
     std::fs::File::open(file).map(|_| ()).map_err(|error| wrong(error.to_string()))
 }
 

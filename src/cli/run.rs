@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::SourceArgs;
@@ -51,22 +52,29 @@ pub(super) async fn serve(
     announce: impl FnOnce(&Config, &[String]) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
     let daemon = Daemon::build(config.clone(), loader, Clock::system()).await?;
+    // Whoever reads the address may end the process at once.
+    let signals = catch_signals();
     announce(&config, &daemon.urls())?;
-    let signals = tokio::spawn(until_signal(shutdown.clone()));
+    let signals = tokio::spawn(until_signal(signals, shutdown.clone()));
     let ended = daemon.run(shutdown.clone()).await;
     shutdown.cancel();
     let _ = signals.await;
     Ok(ended?)
 }
 
-/// Cancels at SIGTERM or SIGINT.
-async fn until_signal(shutdown: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+/// Catches SIGTERM and SIGINT from now on; one that comes before somebody waits for it is kept.
+fn catch_signals() -> Option<[Signal; 2]> {
+    let caught =
+        signal(SignalKind::terminate()).and_then(|terminate| Ok([terminate, signal(SignalKind::interrupt())?]));
+    if caught.is_err() {
         tracing::warn!("signals cannot be caught: the process ends without draining, and nothing is lost by it");
-        return;
-    };
+    }
+    caught.ok()
+}
+
+/// Cancels at SIGTERM or SIGINT.
+async fn until_signal(signals: Option<[Signal; 2]>, shutdown: CancellationToken) {
+    let Some([mut terminate, mut interrupt]) = signals else { return };
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
         _ = interrupt.recv() => tracing::info!("SIGINT: draining"),

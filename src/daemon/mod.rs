@@ -100,6 +100,7 @@ pub struct Daemon {
     app: Arc<Sidecar>,
     loader: Loader,
     config: Config,
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 /// The ledger, the meter and the prices of a configuration, opened: what `run` and `ingest` share.
@@ -186,6 +187,7 @@ impl Daemon {
         if config.sources.is_empty() {
             return Err(Error::NoSource);
         }
+        let hangup = reload::catch_hangup();
         // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
         let bound = web::bind(&config.web).await?;
         let Opened { mut ledger, meter, table, price_ids } = open(&config, &clock)?;
@@ -199,7 +201,7 @@ impl Daemon {
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(&config, &table, meter, writer.handle(), reader.status(), first_read, clock));
-        Ok(Daemon { reader, wake, woken, writer, bound, app, loader, config })
+        Ok(Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup })
     }
 
     /// The addresses that people and scrapers use.
@@ -213,7 +215,7 @@ impl Daemon {
     /// # Errors
     /// The ledger is damaged, or the web server ended by itself.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Daemon { reader, wake, woken, writer, bound, app, loader, config } = self;
+        let Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup } = self;
         let stop = Stop::default();
         let watch = CancellationToken::new();
         let serve = CancellationToken::new();
@@ -229,19 +231,21 @@ impl Daemon {
             .spawn({
                 let (stop, handle, reload, mut reader) = (stop.clone(), writer.handle(), Arc::clone(&reload), reader);
                 move || {
-                    reader.follow(&handle, &stop, &woken, |reader, handle| {
+                    let followed = reader.follow(&handle, &stop, &woken, |reader, handle| {
                         let reloaded = reload.apply(reader, handle)?;
                         if reloaded {
                             *paths.lock() = reader.tail().watch_paths();
                         }
                         Ok(())
-                    })
+                    });
+                    reload.end();
+                    followed
                 }
             })
             .map_err(Error::Thread)?;
         let gauging = tokio::spawn(figures::keep(Arc::clone(&app), watch.clone()));
         let mut serving = tokio::spawn(web::serve(bound, Arc::clone(&app) as Arc<dyn web::App>, serve.clone()));
-        let hangup = tokio::spawn(reload::on_hangup(Arc::clone(&reload), watch.clone()));
+        let hangup = tokio::spawn(reload::on_hangup(Arc::clone(&reload), hangup, watch.clone()));
         let handle = writer.handle();
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),

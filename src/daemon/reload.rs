@@ -4,7 +4,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::app::{InForce, Sidecar};
@@ -37,13 +38,24 @@ struct Pending {
     answer: SyncSender<Result<(), String>>,
 }
 
+/// What waits for the reader.
+#[derive(Default)]
+struct Waiting {
+    pending: Option<Pending>,
+    /// The reader has ended and takes nothing over any more.
+    ended: bool,
+}
+
+/// Why nothing can be reloaded any more.
+const ENDING: &str = "the sidecar is ending";
+
 /// Reloads, one at a time.
 pub(super) struct Reloader {
     loader: Loader,
     config: Mutex<Config>,
     writer: Handle,
     wake: Wake,
-    pending: Mutex<Option<Pending>>,
+    waiting: Mutex<Waiting>,
     app: Mutex<Weak<Sidecar>>,
 }
 
@@ -60,7 +72,7 @@ impl Reloader {
             config: Mutex::new(config),
             writer,
             wake,
-            pending: Mutex::new(None),
+            waiting: Mutex::default(),
             app: Mutex::new(Weak::new()),
         })
     }
@@ -73,7 +85,7 @@ impl Reloader {
     pub(super) fn reload(&self) -> Result<String, String> {
         let mut current = self.config.lock();
         let taken = self.take_over();
-        let Some(app) = self.app.lock().upgrade() else { return Err("the sidecar is ending".to_owned()) };
+        let Some(app) = self.app.lock().upgrade() else { return Err(ENDING.to_owned()) };
         match taken {
             Ok((config, in_force)) => {
                 app.reloaded(Some(in_force));
@@ -110,15 +122,17 @@ impl Reloader {
         let rows = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
         let ids = self.writer.keep_prices(rows).map_err(ended)?;
         let (answer, answered) = sync_channel(1);
-        *self.pending.lock() = Some(Pending {
+        self.hand_over(Pending {
             tails: config.sources.iter().map(|source| source.tail.clone()).collect(),
             sources,
             prices: Prices::new(Arc::clone(&table), ids, config.pricing.mode),
             answer,
-        });
-        self.wake.wake();
-        answered.recv_timeout(PATIENCE).map_err(|_| {
-            "the reader is busy and did not take the configuration over; is the disk full?".to_owned()
+        })?;
+        answered.recv_timeout(PATIENCE).map_err(|error| match error {
+            RecvTimeoutError::Timeout => {
+                "the reader is busy and did not take the configuration over; is the disk full?".to_owned()
+            }
+            RecvTimeoutError::Disconnected => ENDING.to_owned(),
         })??;
         self.writer.set_retention(config.retention.clone()).map_err(ended)?;
         self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;
@@ -127,9 +141,25 @@ impl Reloader {
         Ok((config, in_force))
     }
 
+    fn hand_over(&self, pending: Pending) -> Result<(), String> {
+        let mut waiting = self.waiting.lock();
+        if waiting.ended {
+            return Err(ENDING.to_owned());
+        }
+        waiting.pending = Some(pending);
+        drop(waiting);
+        self.wake.wake();
+        Ok(())
+    }
+
+    /// Called when the reader has ended: whoever waits for it, or asks later, is told at once, for the end waits for them.
+    pub(super) fn end(&self) {
+        *self.waiting.lock() = Waiting { pending: None, ended: true };
+    }
+
     /// Called by the reader between two steps: takes over what is pending. Returns whether there was something.
     pub(super) fn apply(&self, reader: &mut Reader, writer: &Handle) -> Result<bool, Ended> {
-        let Some(pending) = self.pending.lock().take() else { return Ok(false) };
+        let Some(pending) = self.waiting.lock().pending.take() else { return Ok(false) };
         let taken = reader.reload(pending.tails, pending.sources, pending.prices, writer)?;
         // Whoever asked may have lost patience.
         let _ = pending.answer.try_send(taken.map_err(|error| error.to_string()));
@@ -153,16 +183,18 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     parts
 }
 
+/// Catches SIGHUP from now on; one that comes before somebody waits for it is kept. Uncaught it would end the process.
+pub(super) fn catch_hangup() -> Option<Signal> {
+    let caught = signal(SignalKind::hangup());
+    if let Err(error) = &caught {
+        tracing::warn!(%error, "SIGHUP cannot be caught; reload by POST /-/reload");
+    }
+    caught.ok()
+}
+
 /// Reloads at each SIGHUP until `end`.
-pub(super) async fn on_hangup(reloader: Arc<Reloader>, end: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
-        Err(error) => {
-            tracing::warn!(%error, "SIGHUP cannot be caught; reload by POST /-/reload");
-            return;
-        }
-    };
+pub(super) async fn on_hangup(reloader: Arc<Reloader>, hangup: Option<Signal>, end: CancellationToken) {
+    let Some(mut hangup) = hangup else { return };
     loop {
         tokio::select! {
             () = end.cancelled() => return,

@@ -9,27 +9,30 @@ use serde_json::json;
 use crate::arguments;
 use crate::gateway::{Dice, Line, Log, append, gzip};
 use crate::page::Page;
-use crate::program::{Sidecar, ingest, run};
+use crate::program::{Sidecar, ingest, run, spawn};
 
 const LIVES: u64 = 12;
 
 /// What must not depend on how the lines came in.
 fn expect_same_as_a_clean_run(page: &Page, log: &Log, folder: &std::path::Path) {
     let summary = ingest(&folder.join("clean"), &[&log.history]);
-    assert_eq!(summary["requests"], log.lines);
-    assert_eq!(summary["duplicates"], 0);
     let count = |name: &str| page.count(name, &[]);
     assert_eq!(count("tokentail_log_lines_total"), log.lines);
     assert_eq!(count("tokentail_requests_total"), log.lines);
     assert_eq!(count("tokentail_duplicate_requests_total"), 0);
     assert_eq!(count("tokentail_log_rejected_records_total"), 0);
     assert_eq!(count("tokentail_log_lost_bytes_total"), 0);
-    let tokens = &summary["tokens"];
-    assert_eq!(tokens["input"], count("tokentail_input_tokens_total"));
-    assert_eq!(tokens["output"], count("tokentail_output_tokens_total"));
-    assert_eq!(tokens["cache_read"], count("tokentail_cache_read_input_tokens_total"));
     let cost = page.value("tokentail_cost_total", &[]).expect("all requests are of one kind");
-    assert_eq!(summary["cost"], json!([{"currency": "USD", "total": cost}]));
+    for (pointer, shown) in [
+        ("/requests", json!(log.lines)),
+        ("/duplicates", json!(0)),
+        ("/tokens/input", json!(count("tokentail_input_tokens_total"))),
+        ("/tokens/output", json!(count("tokentail_output_tokens_total"))),
+        ("/tokens/cache_read", json!(count("tokentail_cache_read_input_tokens_total"))),
+        ("/cost", json!([{"currency": "USD", "total": cost}])),
+    ] {
+        assert_eq!(summary.pointer(pointer), Some(&shown), "{pointer}");
+    }
 }
 
 #[test]
@@ -70,6 +73,29 @@ fn kills_at_random_moments_while_the_log_grows_and_rotates_lose_nothing_and_doub
     let page = sidecar.wait_lines(log.lines);
     expect_same_as_a_clean_run(&page, &log, folder.path());
     assert_eq!(sidecar.stop(), Some(0));
+    run(arguments!["ledger", "check", "--data-dir", data]).expect_code(0);
+}
+
+#[test]
+fn an_ingest_that_is_killed_goes_on_where_it_stood() {
+    const LINES: u64 = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (log, data) = (folder.path().join("access.log"), folder.path().join("data"));
+    let text: String = (0..LINES).map(|index| Line::numbered(index).text()).collect();
+    fs::write(&log, text).unwrap();
+    let mut dice = Dice(5);
+    for _ in 0..6 {
+        let mut ingesting = spawn(arguments!["ingest", "--data-dir", data, log]);
+        std::thread::sleep(Duration::from_millis(30 + dice.below(200)));
+        ingesting.kill().unwrap();
+        ingesting.wait().unwrap();
+    }
+    let last = ingest(&data, &[&log]);
+    assert_eq!(last["duplicates"], 0);
+    let info = run(arguments!["ledger", "info", "--json", "--data-dir", data]).expect_code(0).json();
+    assert_eq!(info["requests"], LINES);
+    let sums = &info["sources"]["higress"];
+    assert_eq!((&sums["lines"], &sums["requests"], &sums["duplicates"]), (&json!(LINES), &json!(LINES), &json!(0)));
     run(arguments!["ledger", "check", "--data-dir", data]).expect_code(0);
 }
 

@@ -172,7 +172,11 @@ fn ingest_refuses_what_is_no_readable_file_before_anything_is_changed() {
     // A link to itself cannot be opened by anyone, root included.
     let circle = folder.path().join("circle.log");
     std::os::unix::fs::symlink(&circle, &circle).unwrap();
-    for wrong in [&missing, &directory, &circle] {
+    // Nobody writes into it: to open it would wait for ever.
+    let pipe = folder.path().join("pipe.log");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    for wrong in [&missing, &directory, &circle, &pipe] {
         expect_refused(run(arguments!["ingest", "--data-dir", data, good, wrong]), wrong, &data);
     }
     for wrong in [&missing, &circle] {
@@ -217,7 +221,9 @@ fn a_sidecar_goes_on_beside_a_log_that_goes_is_a_folder_or_cannot_be_opened() {
     std::os::unix::fs::symlink(&circle, &circle).unwrap();
     let config = folder.path().join("config.yaml");
     let source = |name: &str| format!("  - {{name: {name}, format: higress, path: {name}.log}}\n");
-    let sources: String = ["good", "gone", "folder", "circle", "never"].map(source).concat();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, folder.path().join("pipe.log"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let sources: String = ["good", "gone", "folder", "circle", "pipe", "never"].map(source).concat();
     fs::write(&config, format!("data_dir: data\nsources:\n{sources}")).unwrap();
     let sidecar = Sidecar::start(arguments!["--config", config]);
     sidecar.wait_lines(1);

@@ -18,17 +18,27 @@ use crate::page::Page;
 /// The longest that anything is waited for; far more than it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What `condition` gives once it gives something, asked again and again until the deadline.
-pub(crate) fn wait<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+/// What draining may take: a promise, and far more than it takes.
+const TO_DRAIN: Duration = Duration::from_secs(10);
+
+/// What `condition` gives once it gives something, asked again and again; `None` after the deadline.
+fn try_wait<T>(patience: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let clock = Clock::system();
-    let deadline = clock.instant() + PATIENCE;
-    loop {
+    let deadline = clock.instant() + patience;
+    while clock.instant() < deadline {
         if let Some(found) = condition() {
-            return found;
+            return Some(found);
         }
-        assert!(clock.instant() < deadline, "still not after {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+    None
+}
+
+/// What `condition` gives once it gives something; a deadline fails the test.
+pub(crate) fn wait<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    let found = try_wait(PATIENCE, condition);
+    assert!(found.is_some(), "still not after {PATIENCE:?}: {what}");
+    found.expect("it was checked")
 }
 
 fn command(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
@@ -56,10 +66,10 @@ pub(crate) struct Ran {
 impl Ran {
     /// The one JSON document on standard output; anything else there fails the test.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
-            let shown: String = self.stdout.chars().take(300).collect();
-            std::panic::panic_any(format!("no JSON document: {error}: {shown:?}\n{}", self.stderr))
-        })
+        let parsed = serde_json::from_str(&self.stdout);
+        let shown: String = self.stdout.chars().take(300).collect();
+        assert!(parsed.is_ok(), "no JSON document: {parsed:?}: {shown:?}\n{}", self.stderr);
+        parsed.unwrap_or_default()
     }
 
     /// Checks the exit code.
@@ -102,6 +112,11 @@ pub(crate) fn run_with_input(arguments: impl IntoIterator<Item = impl AsRef<OsSt
         String::from_utf8(bytes).expect("what is printed is UTF-8")
     };
     Ran { code: status.code(), stdout: text(&mut out), stderr: text(&mut err) }
+}
+
+/// Starts the binary, to be killed.
+pub(crate) fn spawn(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Child {
+    command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("start the binary")
 }
 
 /// The summary of `ingest --json`, whose records are checked to add up.
@@ -244,10 +259,9 @@ impl Sidecar {
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        match fetch(self.address, method, path, headers) {
-            Ok(answer) => answer,
-            Err(error) => std::panic::panic_any(format!("{method} {path}: {error}\n{}", self.errors())),
-        }
+        let answer = fetch(self.address, method, path, headers);
+        assert!(answer.is_ok(), "{method} {path}: {answer:?}\n{}", self.errors());
+        answer.expect("it was checked")
     }
 
     /// The page, or nothing while it is held back.
@@ -262,21 +276,15 @@ impl Sidecar {
 
     /// The page once a condition holds on it.
     pub(crate) fn wait_page(&self, what: &str, condition: impl Fn(&Page) -> bool) -> Page {
-        let last = std::cell::RefCell::new(None);
-        let clock = Clock::system();
-        let deadline = clock.instant() + PATIENCE;
-        wait(what, || {
+        let mut shown = None;
+        let waited = try_wait(PATIENCE, || {
             let page = self.page();
-            if page.as_ref().is_some_and(&condition) {
-                return page;
-            }
-            *last.borrow_mut() = page;
-            if clock.instant() + Duration::from_secs(1) > deadline {
-                let page = last.borrow().as_ref().map(|page| page.counters());
-                std::panic::panic_any(format!("still not: {what}\n{page:#?}\n{}", self.errors()));
-            }
-            None
-        })
+            let holds = page.as_ref().is_some_and(&condition);
+            shown = page.as_ref().map(Page::counters);
+            page.filter(|_| holds)
+        });
+        assert!(waited.is_some(), "still not: {what}\n{shown:#?}\n{}", self.errors());
+        waited.expect("it was checked")
     }
 
     /// The page once so many lines are counted; more fail the test.
@@ -296,8 +304,9 @@ impl Sidecar {
     /// SIGTERM, and the exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
         self.signal(rustix::process::Signal::TERM);
-        let status = wait("the sidecar ends after SIGTERM", || self.child.try_wait().expect("ask for the exit code"));
-        status.code()
+        let ended = try_wait(TO_DRAIN, || self.child.try_wait().expect("ask for the exit code"));
+        assert!(ended.is_some(), "it has not ended {TO_DRAIN:?} after SIGTERM: {}", self.errors());
+        ended.and_then(|status| status.code())
     }
 
     /// `kill -9`. Whether it was still running by then.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use rustix::process::Signal;
+
 use crate::arguments;
 use crate::gateway::{Line, append};
 use crate::program::{Answer, Sidecar, run};
@@ -114,4 +116,16 @@ fn what_needs_a_restart_is_named_by_the_reload() {
     let answer = reload(&sidecar);
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.text().contains("timezone") && answer.text().contains("next start"), "{}", answer.text());
+}
+
+#[test]
+fn signals_that_come_with_the_address_reload_and_end_the_instance_as_later_ones_do() {
+    for _ in 0..5 {
+        let site = Site::create();
+        site.configure(&["one"], "");
+        site.request("one", 1);
+        let sidecar = site.start();
+        sidecar.signal(Signal::HUP);
+        assert_eq!(sidecar.stop(), Some(0));
+    }
 }
