@@ -31,7 +31,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// How much is logged to standard error: error, warn, info, debug or trace, also per module
-    #[arg(long, global = true, env = "TOKENTAIL_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    #[arg(long, global = true, env = "TOKENTAIL_LOG_LEVEL", default_value = "info", value_name = "LEVEL", value_parser = parse_log_level)]
     log_level: String,
     /// Form of the log on standard error
     #[arg(long, global = true, env = "TOKENTAIL_LOG_FORMAT", default_value = "text", value_enum)]
@@ -193,6 +193,17 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// Levels as `info` or `warn,tokentail=debug`. A word that is no level would count as a module's name and silence the rest.
+fn parse_log_level(text: &str) -> Result<String, String> {
+    let is_level = |word: &str| word.parse::<tracing::level_filters::LevelFilter>().is_ok();
+    let words_are_levels = text.split(',').all(|word| word.contains('=') || is_level(word));
+    if words_are_levels && tracing_subscriber::EnvFilter::try_new(text).is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("expected error, warn, info, debug or trace, also per module as in `warn,tokentail::tail=debug`".to_owned())
     }
 }
 

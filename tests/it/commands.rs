@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::arguments;
 use crate::gateway::Line;
-use crate::program::{ingest, run};
+use crate::program::{ingest, run, run_in};
 
 /// Commands that run until they are ended, and so print no document.
 const SERVING: [&str; 2] = ["run", "demo"];
@@ -208,4 +208,40 @@ fn a_run_without_anything_to_read_is_2_and_makes_nothing() {
         run(arguments!["run", "--listen", "127.0.0.1:0", "--data-dir", data, "--log", "nginx=/tmp/x"]).expect_code(2);
     assert!(ran.stderr.contains("nginx"), "{}", ran.stderr);
     assert!(!data.exists());
+}
+
+#[test]
+fn the_ledger_lies_where_flag_environment_or_default_say_in_this_order() {
+    let folder = tempfile::tempdir().unwrap();
+    // What is printed is the true path, whatever links lead to it.
+    let root = folder.path().canonicalize().unwrap();
+    let log = root.join("access.log");
+    fs::write(&log, Line::default().text()).unwrap();
+    let path = |name: &str| root.join(name).display().to_string();
+    let (state, own, flag) = (path("state"), path("own"), path("flag"));
+    let environment = [("STATE_DIRECTORY", state.as_str()), ("TOKENTAIL_DATA_DIR", own.as_str())];
+    let by_flag = arguments!["--data-dir", flag].to_vec();
+    for (environment, arguments, wanted) in [
+        (&environment[..0], Vec::new(), path("data")),
+        (&environment[..1], Vec::new(), state.clone()),
+        (&environment[..], Vec::new(), own.clone()),
+        (&environment[..], by_flag, flag.clone()),
+    ] {
+        let ingesting = [arguments!["ingest", log].to_vec(), arguments.clone()].concat();
+        run_in(&root, environment, ingesting).expect_code(0);
+        let asking = [arguments!["ledger", "info", "--json"].to_vec(), arguments].concat();
+        let info = run_in(&root, environment, asking).expect_code(0).json();
+        assert_eq!(info["path"], format!("{wanted}/ledger.db"));
+        assert_eq!(info["requests"], 1);
+    }
+}
+
+#[test]
+fn a_log_level_that_is_none_is_refused() {
+    for wrong in ["loud", "warning,info", "info,=,="] {
+        run(["metrics", "--log-level", wrong]).expect_code(2);
+    }
+    for right in ["error", "WARN", "off", "warn,tokentail::tail=debug"] {
+        run(["metrics", "--log-level", right]).expect_code(0);
+    }
 }

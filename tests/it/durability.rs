@@ -222,3 +222,54 @@ fn a_copy_of_the_ledger_made_beside_its_writer_agrees_with_itself() {
     let info = run(arguments!["ledger", "info", "--json", "--data-dir", folder.path().join("copy")]);
     assert_eq!(info.expect_code(0).json()["requests"], 200);
 }
+
+#[test]
+fn a_damaged_ledger_is_reported_by_every_command_and_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut log = Log::create(folder.path());
+    log.append(200);
+    ingest(&data, &[&log.path]);
+    let ledger = data.join("ledger.db");
+    let mut bytes = fs::read(&ledger).unwrap();
+    let mut dice = Dice(6);
+    bytes.iter_mut().skip(100).for_each(|byte| *byte = u8::try_from(dice.below(256)).unwrap());
+    fs::write(&ledger, &bytes).unwrap();
+    for command in [
+        arguments!["ledger", "check"].to_vec(),
+        arguments!["ledger", "info"].to_vec(),
+        arguments!["ledger", "compact"].to_vec(),
+        arguments!["ledger", "backup", folder.path().join("copy.db")].to_vec(),
+        arguments!["prices", "reprice", "--since", "2026-01-01"].to_vec(),
+        arguments!["ingest", log.path].to_vec(),
+        arguments!["run", "--listen", "127.0.0.1:0", "--log", log.path].to_vec(),
+    ] {
+        let ran = run([command.clone(), arguments!["--data-dir", data].to_vec()].concat()).expect_code(1);
+        assert!(ran.stderr.contains("ledger.db") && ran.stderr.contains("damaged"), "{command:?}: {}", ran.stderr);
+        assert_eq!(fs::read(&ledger).unwrap(), bytes, "{command:?} changed it");
+    }
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_2_and_both_versions_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut log = Log::create(folder.path());
+    log.append(1);
+    ingest(&data, &[&log.path]);
+    let ledger = data.join("ledger.db");
+    let connection = rusqlite::Connection::open(&ledger).unwrap();
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    connection.pragma_update(None, "user_version", version + 41).unwrap();
+    drop(connection);
+    for command in [arguments!["ledger", "info"].to_vec(), arguments!["ingest", log.path].to_vec()] {
+        let ran = run([command.clone(), arguments!["--data-dir", data].to_vec()].concat()).expect_code(2);
+        for named in [version, version + 41] {
+            assert!(
+                ran.stderr.contains(&format!("version {named}")) || ran.stderr.contains(&format!(" {named};")),
+                "{}",
+                ran.stderr
+            );
+        }
+    }
+}

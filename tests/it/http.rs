@@ -110,7 +110,7 @@ fn health_readiness_and_the_front_page_answer() {
 #[test]
 fn strangers_names_and_other_sites_pages_are_turned_away() {
     let (sidecar, _folder) = start(1);
-    // The first Host line counts as the only one in none of the cases: it is replaced by a whole request of its own.
+    // Written by hand, because `ask` names the right host.
     let mut stream = TcpStream::connect(sidecar.address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();

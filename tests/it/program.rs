@@ -86,10 +86,26 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran
 
 /// Runs the binary to its end with that standard input.
 pub(crate) fn run_with_input(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, stdin: Stdio) -> Ran {
+    let mut command = command(arguments);
+    command.stdin(stdin);
+    finish(command)
+}
+
+/// Runs the binary to its end in that folder with those settings in its environment.
+pub(crate) fn run_in(
+    folder: &Path,
+    environment: &[(&str, &str)],
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Ran {
+    let mut command = command(arguments);
+    command.current_dir(folder).envs(environment.iter().copied());
+    finish(command)
+}
+
+fn finish(mut command: Command) -> Ran {
     let mut out = tempfile::tempfile().expect("make a file for the output");
     let mut err = tempfile::tempfile().expect("make a file for the errors");
-    let mut child = command(arguments)
-        .stdin(stdin)
+    let mut child = command
         .stdout(out.try_clone().expect("share the output"))
         .stderr(err.try_clone().expect("share the errors"))
         .spawn()
