@@ -72,14 +72,13 @@ impl Batch {
         Batch { sources, ..Batch::default() }
     }
 
-    /// An empty batch for the same sources, with room for as much as this one holds.
+    /// An empty batch for these sources in the memory of a committed one, whose room is kept.
     #[must_use]
-    pub fn successor(&self) -> Batch {
-        Batch {
-            text: Vec::with_capacity(self.text.len()),
-            entries: Vec::with_capacity(self.entries.len()),
-            ..Batch::new(&self.sources.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
-        }
+    pub fn reuse(self, sources: &[String]) -> Batch {
+        let Batch { mut text, mut entries, .. } = self;
+        text.clear();
+        entries.clear();
+        Batch { text, entries, ..Batch::new(sources) }
     }
 
     /// The counts of a source, to be added to.

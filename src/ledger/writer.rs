@@ -179,6 +179,9 @@ pub struct Status {
     give_up: bool,
 }
 
+/// Committed batches whose memory is used again: passed from thread to thread it would be scattered over the heap.
+type Spares = Arc<Mutex<Vec<Batch>>>;
+
 /// What the writer is asked to do.
 enum Message {
     Batch(Box<Batch>),
@@ -194,6 +197,7 @@ enum Message {
 pub struct Writer {
     sender: SyncSender<Message>,
     status: Arc<Mutex<Status>>,
+    spares: Spares,
     thread: Option<JoinHandle<Result<(Ledger, Tally), Error>>>,
 }
 
@@ -202,6 +206,7 @@ pub struct Writer {
 pub struct Handle {
     sender: SyncSender<Message>,
     status: Arc<Mutex<Status>>,
+    spares: Spares,
 }
 
 /// The writer ended; its own result says why.
@@ -252,6 +257,12 @@ impl Handle {
         self.sender.send(Message::ClockStep).map_err(|_| Ended)
     }
 
+    /// A committed batch to be used again, if there is one.
+    #[must_use]
+    pub fn spare(&self) -> Option<Batch> {
+        self.spares.lock().pop()
+    }
+
     /// A copy of the writer's status.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -289,10 +300,12 @@ impl Writer {
             ..Status::default()
         }));
         let shared = Arc::clone(&status);
+        let spares = Spares::default();
+        let given_back = Arc::clone(&spares);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || {
-                let mut thread = Thread::new(ledger, retention, shared);
+                let mut thread = Thread::new(ledger, retention, shared, given_back);
                 let ended = thread.run(&receiver);
                 if let Err(error) = &ended {
                     thread.status.lock().failure = Some(error.to_string());
@@ -303,13 +316,13 @@ impl Writer {
                 })
             })
             .map_err(|source| Error::File { action: "start a thread for", path: "the ledger".into(), source })?;
-        Ok(Writer { sender, status, thread: Some(thread) })
+        Ok(Writer { sender, status, spares, thread: Some(thread) })
     }
 
     /// A way to send to it.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle { sender: self.sender.clone(), status: Arc::clone(&self.status) }
+        Handle { sender: self.sender.clone(), status: Arc::clone(&self.status), spares: Arc::clone(&self.spares) }
     }
 
     /// Whether the thread has ended by itself.
@@ -336,15 +349,16 @@ struct Thread {
     ledger: Ledger,
     retention: Retention,
     status: Arc<Mutex<Status>>,
+    spares: Spares,
     clock: Clock,
     folds_written: Instant,
     retention_looked: Option<Instant>,
 }
 
 impl Thread {
-    fn new(ledger: Ledger, retention: Retention, status: Arc<Mutex<Status>>) -> Thread {
+    fn new(ledger: Ledger, retention: Retention, status: Arc<Mutex<Status>>, spares: Spares) -> Thread {
         let clock = ledger.clock.clone();
-        Thread { folds_written: clock.instant(), retention_looked: None, ledger, retention, status, clock }
+        Thread { folds_written: clock.instant(), retention_looked: None, ledger, retention, status, spares, clock }
     }
 
     fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
@@ -403,6 +417,11 @@ impl Thread {
                     status.committed += 1;
                     for (name, added) in &prepared.counts {
                         status.sources.entry(name.clone()).or_default().add(added);
+                    }
+                    drop(status);
+                    let mut spares = self.spares.lock();
+                    if spares.len() <= QUEUE {
+                        spares.push(prepared.batch);
                     }
                     return Ok(true);
                 }

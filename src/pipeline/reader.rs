@@ -294,7 +294,7 @@ impl Reader {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let next = self.batch.successor();
+        let next = writer.spare().unwrap_or_default().reuse(&self.names);
         let batch = std::mem::replace(&mut self.batch, next);
         writer.send(batch)?;
         self.status.lock().sent += 1;
