@@ -322,8 +322,9 @@ pub fn worst_case_memory(config: &Config) -> Vec<(&'static str, u64)> {
         ("dictionaries of the ledger", 12 * MIB),
         ("SQLite page cache and write-ahead index", 8 * MIB),
         ("rollups not written yet", 6 * MIB),
-        // Measured: about 250 bytes a line of the page in the store and 170 in the page while it is written.
-        ("metric series and one page", lines * 420),
+        ("metric series", lines * 250),
+        // Two at a time, each as it is rendered and as it is sent.
+        ("pages of metrics under way", lines * 170 * 4),
         ("web connections", 256 * 32 * 1024),
         ("program, stacks, allocator", 16 * MIB),
     ]

@@ -10,9 +10,13 @@ pub mod histogram;
 mod page;
 mod series;
 mod source;
+mod store;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::{CATALOGUE, Id, Kind, Metric, markdown};
 pub use config::Config;
 pub use page::{BudgetState, Gauges, SourceGauges, encode};
-pub use series::{Dirty, Meter, Totals};
+pub use series::{Dirty, Totals};
 pub use source::SourceCounts;
+pub use store::Meter;

@@ -14,8 +14,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::catalogue::{Id, Metric};
 use super::histogram::{Bounds, Histogram};
-use super::series::{Entry, Meter, RequestLabels, RequestSeries};
+use super::series::{Entry, RequestLabels, RequestSeries};
 use super::source::SourceCounts;
+use super::store::Meter;
 use crate::record::{Currency, Micros, money};
 
 /// How long an exemplar is worth a look.

@@ -24,7 +24,7 @@ use super::{App, Unavailable, landing, reply};
 use crate::exposition::{self, Form};
 
 /// Pages of metrics that are rendered or on their way at one time; each may take some ten MiB.
-const PAGES: usize = 8;
+const PAGES: usize = 2;
 
 /// How long a scrape waits for its turn; Prometheus gives up after 10 s.
 const TURN: Duration = Duration::from_secs(5);
