@@ -86,8 +86,12 @@ impl Ledger {
     /// # Errors
     /// Nothing was written; where [`Error::is_passing`] the same batch can be committed later.
     pub fn commit(&mut self, prepared: &Prepared, now: Instant) -> Result<(), Error> {
+        // Nothing may fail behind the commit, so what the folds need is looked up before it.
+        for Entry { row, .. } in &prepared.batch.entries {
+            self.interner.attributes(&self.connection, row.attributes)?;
+            self.interner.tools(&self.connection, row.tools)?;
+        }
         self.write(prepared)?;
-        self.interner.written();
         self.next_row += i64::try_from(prepared.batch.entries.len()).unwrap_or(0);
         self.tally.duplicates += prepared.duplicates;
         let meter = Arc::clone(&self.meter);
@@ -100,6 +104,8 @@ impl Ledger {
             self.folds.observe(row);
             self.tally.observe(row);
         }
+        drop(meter);
+        self.interner.written();
         Ok(())
     }
 
