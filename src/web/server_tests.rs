@@ -56,7 +56,8 @@ impl App for Fake {
     }
 
     fn landing(&self) -> Landing {
-        Landing { version: "9.9".to_owned(), state: State::Ready, sources: Vec::new(), figures: Figures::default() }
+        let (version, state, figures) = ("9.9".to_owned(), State::Ready, Figures::default());
+        Landing { version, now: 0, state, sources: Vec::new(), figures }
     }
 }
 
