@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     if let Some(config) = &config {
         if config.sources.is_empty() {
-            problems.push(daemon::Error::NoSource.to_string());
+            problems.push(format!("failed to {}", daemon::Error::NoSource));
         }
         if let Err(daemon::Error::Prices(found)) = daemon::load_prices(config) {
             problems.extend(found.iter().map(ToString::to_string));
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if let Some(path) = config.privacy.key_file.as_deref()
             && let Err(error) = daemon::load_privacy_key(Some(path), &daemon::data_dir(config))
         {
-            problems.push(error.to_string());
+            problems.push(format!("failed to {error}"));
         }
     }
     let memory = config.as_ref().map(daemon::worst_case_memory).unwrap_or_default();

@@ -227,6 +227,7 @@ impl App for Sidecar {
         let totals = self.meter.lock().totals();
         Landing {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            now: self.clock.now(),
             state,
             sources: lags
                 .iter()
@@ -238,6 +239,8 @@ impl App for Sidecar {
                         lag_bytes: lag.bytes,
                         lines: source.counts.lines,
                         records: source.counts.records,
+                        skipped: source.counts.skipped.iter().sum(),
+                        duplicates: source.counts.duplicates,
                         rejected: source.counts.rejected.iter().sum(),
                     }
                 })

@@ -37,6 +37,8 @@ mod usage;
 
 pub use config::{Config, Dimension, DimensionSource, Field, FieldSource, Unit};
 
+use serde::de::IgnoredAny;
+
 use draft::{Draft, Reading};
 use field_map::Document;
 
@@ -100,7 +102,7 @@ pub enum Error {
 pub struct Detection {
     /// Name of the format, empty where none fits.
     pub format: &'static str,
-    /// Why, as half a sentence: `begins with the key …`.
+    /// Why, as what follows on "the line": `begins with the key …`.
     pub why: String,
 }
 
@@ -205,9 +207,14 @@ impl Decoder {
 }
 
 fn why_unknown(line: &[u8]) -> String {
+    if line.trim_ascii().first() != Some(&b'{') {
+        return "is no JSON object".to_owned();
+    }
+    if serde_json::from_slice::<IgnoredAny>(line).is_err() {
+        return "begins like a JSON object, but is none".to_owned();
+    }
     let names: Vec<_> = TABLE.iter().map(|format| format.name).filter(|name| *name != FIELDS).collect();
-    let what = if line.trim_ascii().first() == Some(&b'{') { "is a JSON object" } else { "is no JSON object" };
-    format!("{what} without the mark of any known gateway ({}); a field map can read any JSON log", names.join(", "))
+    format!("is a JSON object without the mark of a known gateway ({}); a field map can read it", names.join(", "))
 }
 
 fn unknown_format(name: &str) -> Error {

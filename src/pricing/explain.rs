@@ -185,6 +185,9 @@ impl Table {
             .assumed
             .names()
             .map(|name| match name {
+                "provider" if self.provider(&explanation.provider).is_empty() => {
+                    "the maker's prices: the log names no provider".to_owned()
+                }
                 "provider" => {
                     format!("the maker's prices: `{}` has no row of its own for this model", explanation.provider)
                 }
@@ -200,21 +203,31 @@ impl Table {
     fn why_unpriced(&self, provider: &str, model: &str, later: Option<(Micros, &Row)>) -> String {
         if let Some((_, row)) = later {
             let date = row.valid_from.map_or(String::new(), |date| date.to_string());
-            return format!("the first row for it is in force only since {date}; what it cost before is not known");
+            return format!(
+                "the first row for `{model}` is in force only since {date}; what it cost before is not known"
+            );
         }
         let name = self.name(model);
         let Some(bare) = name.forms.last() else {
             return "the log names no model that can be looked up".to_owned();
         };
+        let mut what = format!("`{model}`");
+        if !bare.eq_ignore_ascii_case(model) {
+            what.push_str(&format!(", also looked up as `{bare}`"));
+        }
         let resolved = self.provider(provider);
         let who = match (resolved.as_str(), self.providers.maker(&name.forms)) {
-            ("", None) => "no row matches the model, and its maker is not known".to_owned(),
-            ("", Some(maker)) => format!("no row of its maker {maker} matches the model"),
-            (own, Some(maker)) if own != maker => {
-                format!("neither {own} nor its maker {maker} has a row for the model")
+            ("", None) => {
+                format!("no row matches the model {what}; the log names no provider, and the maker is not known")
             }
-            (own, Some(_)) => format!("{own} has no row for the model"),
-            (own, None) => format!("{own} has no row for the model, and its maker is not known"),
+            ("", Some(maker)) => {
+                format!("the log names no provider, and no row of the maker {maker} matches the model {what}")
+            }
+            (own, Some(maker)) if own != maker => {
+                format!("neither {own} nor the maker {maker} has a row for the model {what}")
+            }
+            (own, Some(_)) => format!("{own} has no row for the model {what}"),
+            (own, None) => format!("{own} has no row for the model {what}; the maker is not known"),
         };
         let mut near: Vec<(usize, &str)> = self
             .rows()

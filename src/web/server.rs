@@ -82,15 +82,12 @@ impl Bound {
         self.listeners.iter().map(|(address, _)| *address).collect()
     }
 
-    /// An address each that works in a browser on this machine.
+    /// The addresses as URLs. Every address of the machine is told as what it is (`http://0.0.0.0:13210/`), so that
+    /// nobody takes it for loopback.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         let scheme = if self.gate.live.current().tls.is_some() { "https" } else { "http" };
-        let url = |address: SocketAddr| match address.ip().is_unspecified() {
-            true => format!("{scheme}://localhost:{}/", address.port()),
-            false => format!("{scheme}://{address}/"),
-        };
-        self.addresses().into_iter().map(url).collect()
+        self.addresses().into_iter().map(|address| format!("{scheme}://{address}/")).collect()
     }
 }
 

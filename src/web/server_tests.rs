@@ -56,7 +56,8 @@ impl App for Fake {
     }
 
     fn landing(&self) -> Landing {
-        Landing { version: "9.9".to_owned(), state: State::Ready, sources: Vec::new(), figures: Figures::default() }
+        let (version, state, figures) = ("9.9".to_owned(), State::Ready, Figures::default());
+        Landing { version, now: 0, state, sources: Vec::new(), figures }
     }
 }
 
@@ -399,12 +400,19 @@ async fn settings_that_cannot_be_used_are_told_all_at_once_and_bind_nothing() {
 
 #[tokio::test]
 async fn bound_addresses_are_told_as_urls() {
-    let listen = ["127.0.0.1:0", ":0"].map(str::to_owned).into();
+    let listen = ["127.0.0.1:0", "0.0.0.0:0"].map(str::to_owned).into();
     let bound = bind(&Config { listen, ..Config::default() }).await.expect("free ports");
-    let addresses = bound.addresses();
-    assert!(addresses.iter().all(|address| address.port() != 0) && addresses[1].ip().is_unspecified(), "{addresses:?}");
-    let ports = addresses.iter().map(SocketAddr::port).collect::<Vec<_>>();
-    assert_eq!(bound.urls(), [format!("http://127.0.0.1:{}/", ports[0]), format!("http://localhost:{}/", ports[1])]);
+    let ports = bound.addresses().iter().map(SocketAddr::port).collect::<Vec<_>>();
+    assert!(!ports.contains(&0), "{ports:?}");
+    assert_eq!(bound.urls(), [format!("http://127.0.0.1:{}/", ports[0]), format!("http://0.0.0.0:{}/", ports[1])]);
+}
+
+#[tokio::test]
+async fn a_port_alone_is_told_as_every_address() {
+    let bound = bind(&Config { listen: vec![":0".to_owned()], ..Config::default() }).await.expect("a free port");
+    let address = bound.addresses()[0];
+    assert!(address.ip().is_unspecified(), "{address}");
+    assert_eq!(bound.urls(), [format!("http://{address}/")]);
 }
 
 /// A web configuration file over the certificates of the tests, with `more` in its TLS section.

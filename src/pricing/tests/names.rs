@@ -210,29 +210,56 @@ fn an_explanation_says_why_not() {
         (
             "openai",
             "gpt-4p",
-            "openai has no row for the model; similar names are `gpt-4`, `gpt-4o`, `gpt-4.1`, which are other models; add a row of your own",
+            "openai has no row for the model `gpt-4p`; similar names are `gpt-4`, `gpt-4o`, `gpt-4.1`, which are other models; add a row of your own",
         ),
         (
             "azure",
             "gpt-unheard-of",
-            "neither azure nor its maker openai has a row for the model; add a row of your own",
+            "neither azure nor the maker openai has a row for the model `gpt-unheard-of`; add a row of your own",
         ),
         (
             "ollama",
             "llama-unheard-of",
-            "ollama has no row for the model, and its maker is not known; add a row of your own",
+            "ollama has no row for the model `llama-unheard-of`; the maker is not known; add a row of your own",
         ),
-        ("", "claude-unheard-of", "no row of its maker anthropic matches the model; add a row of your own"),
+        (
+            "",
+            "claude-unheard-of",
+            "the log names no provider, and no row of the maker anthropic matches the model `claude-unheard-of`; add a row of your own",
+        ),
+        (
+            "-",
+            "x-unheard-of",
+            "no row matches the model `x-unheard-of`; the log names no provider, and the maker is not known; add a row of your own",
+        ),
+        (
+            "bedrock",
+            "us.anthropic.Claude-Unheard-Of-v1:0",
+            "neither bedrock nor the maker anthropic has a row for the model `us.anthropic.Claude-Unheard-Of-v1:0`, also looked up as `claude-unheard-of`; add a row of your own",
+        ),
         ("", "", "the log names no model that can be looked up"),
         (
             "google",
             "gemini-3.6-flash",
-            "the first row for it is in force only since 2027-01-01; what it cost before is not known",
+            "the first row for `gemini-3.6-flash` is in force only since 2027-01-01; what it cost before is not known",
         ),
     ] {
         let explanation = table.explain(provider, model, &million());
         assert_eq!(explanation.unpriced.as_deref(), Some(want), "{provider} {model}");
         assert_eq!(explanation.to_string(), format!("unpriced: {want}\n"));
+    }
+}
+
+#[test]
+fn an_explanation_says_whose_row_stands_in_for_which_provider() {
+    let table = Table::builtin();
+    let request = Request { service_tier: ServiceTier::Standard, cache_ttl_known: true, ..million() };
+    for (provider, want) in [
+        ("", "the maker's prices: the log names no provider"),
+        ("unknown", "the maker's prices: the log names no provider"),
+        ("aliyun", "the maker's prices: `aliyun` has no row of its own for this model"),
+    ] {
+        assert_eq!(table.explain(provider, "gpt-4o", &request).assumed, [want], "{provider}");
     }
 }
 
