@@ -1,4 +1,4 @@
-//! Words of a message: a stranger's text made safe to show, and a misspelt word's likely meaning.
+//! Words of a message: a stranger's text made safe to show, numbers for people, and a misspelt word's likely meaning.
 //!
 //! Knows nothing of what is being read; where a message goes and what it says is for the reader's own part.
 
@@ -7,6 +7,20 @@ pub const MOST_SHOWN: usize = 60;
 
 /// Longest text in characters that is compared letter by letter, since the time is the product of the lengths.
 const MOST_COMPARED: usize = 128;
+
+/// A whole number with its thousands apart: `1234567` as `1,234,567`.
+#[must_use]
+pub fn grouped(count: impl ToString) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
 
 /// A stranger's text for a message: on one line, cut after [`MOST_SHOWN`] characters, in backticks.
 #[must_use]

@@ -132,8 +132,8 @@ fn info(arguments: &Plain) -> Result<(), Failure> {
     for (source, counts) in &info.sources {
         let lines = grouped(counts.lines);
         let (requests, duplicates) = (grouped(counts.requests), grouped(counts.duplicates));
-        let skipped = grouped(counts.skipped.iter().sum());
-        let rejected = grouped(counts.rejected.iter().sum());
+        let skipped = grouped(counts.skipped.iter().sum::<u64>());
+        let rejected = grouped(counts.rejected.iter().sum::<u64>());
         let text = format!(
             "{lines} lines: {requests} requests, {skipped} skipped, {rejected} rejected, {duplicates} duplicates"
         );

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
+pub(super) use crate::wording::grouped;
 use crate::{config, daemon, ledger};
 
 /// How a command failed.
@@ -81,19 +82,6 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from)?;
     writeln!(out)?;
     Ok(())
-}
-
-/// A number with its thousands apart: `18,705`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Bytes in the largest binary unit that keeps a number above 1: `1.5 GiB`.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::record::Micros;
+use crate::wording::grouped;
 
 /// What the landing page shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,19 +231,6 @@ fn cells(source: &Source) -> [(&'static str, String); 6] {
 /// A path that wraps after its slashes only, as long as each of its parts fits on a line.
 fn path(path: &str) -> String {
     path.split_inclusive('/').map(|part| format!("<i>{}</i>", escape(part))).collect()
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(count: impl ToString) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A decimal number for people: 2 digits after the point, 4 where it is under 1, rounded half up. What is no decimal
