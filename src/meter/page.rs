@@ -287,7 +287,7 @@ impl Samples<'_> {
             Id::JobSuccess => gauges.jobs.iter().try_for_each(|(task, at)| self.gauge([task], seconds(*at))),
             Id::ClockSteps => self.counter([], self.meter.own.clock_steps),
             Id::SeriesFolded => {
-                let folded = &self.meter.own.folded;
+                let folded = self.meter.folded();
                 folded.iter().try_for_each(|(metric, count)| self.counter([metric], *count))
             }
             Id::PriceTable => self.gauge([], seconds(gauges.price_table)),

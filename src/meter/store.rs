@@ -409,6 +409,11 @@ impl Meter {
         self.own_pending.commit_failures
     }
 
+    /// Observations under `other`, by metric. Shown at once: rows that are folded again after a crash count them again.
+    pub(super) fn folded(&self) -> &BTreeMap<String, u64> {
+        &self.own_pending.folded
+    }
+
     /// Counts a step of the wall clock.
     pub fn observe_clock_step(&mut self) {
         self.own_pending.clock_steps += 1;
