@@ -1,7 +1,7 @@
 //! `tokentail ingest`: finished logs through the pipeline of `run`, with a progress bar, then a summary.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -124,7 +124,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         output::json(&summary)?
     } else {
-        print(&summary)?
+        let known = if summary.bytes == 0 && errors.is_empty() { known_files(&arguments.files) } else { 0 };
+        print(&summary, known)?
     }
     if errors.is_empty() { Ok(()) } else { Err(Failure::failed(errors.join("\n"))) }
 }
@@ -143,6 +144,16 @@ fn check_file(file: &Path) -> Result<(), Failure> {
         ));
     }
     std::fs::File::open(file).map(|_| ()).map_err(|error| wrong(error.to_string()))
+}
+
+/// How many files hold something, where nothing was read of any: the ledger knows them. Compressed ones need not be empty
+/// to hold nothing.
+fn known_files(files: &[PathBuf]) -> usize {
+    let holds_something = |file: &&PathBuf| {
+        let opened = tail::open(file).ok();
+        opened.is_some_and(|mut opened| opened.read(&mut [0]).is_ok_and(|read| read > 0))
+    };
+    files.iter().filter(|file| file.as_os_str() != "-").filter(holds_something).count()
 }
 
 /// One source a file; all files of a format share its name as gateway.
@@ -298,7 +309,8 @@ fn summarise(files: usize, counts: &SourceCounts, tally: &Tally, seconds: f64) -
     }
 }
 
-fn print(summary: &Summary) -> Result<(), Failure> {
+/// `known` files hold something of which nothing is new.
+fn print(summary: &Summary, known: usize) -> Result<(), Failure> {
     let paint = output::Paint(output::wants_colour());
     let mut out = std::io::stdout().lock();
     let mut line = |name: &str, value: String| writeln!(out, "{} {value}", paint.dim(&format!("{name:<16}")));
@@ -308,6 +320,10 @@ fn print(summary: &Summary) -> Result<(), Failure> {
         if parts.is_empty() { grouped(total) } else { format!("{} ({})", grouped(total), parts.join(", ")) }
     };
     line("files", format!("{}, {}", summary.files, output::bytes(summary.bytes)))?;
+    if known > 0 {
+        let noun = if summary.files == 1 { "file" } else { "files" };
+        line("already read", format!("nothing new in {known} of {} {noun}", summary.files))?;
+    }
     line("lines", grouped(summary.lines))?;
     line("records", grouped(summary.records))?;
     line("requests", paint.bold(&grouped(summary.requests)))?;

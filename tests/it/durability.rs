@@ -175,6 +175,29 @@ fn the_same_file_under_another_name_or_compressed_counts_once() {
 }
 
 #[test]
+fn a_summary_without_anything_new_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, path) = (folder.path().join("data"), |name: &str| folder.path().join(name));
+    let text = Line::numbered(1).text();
+    fs::write(path("access.log"), &text).unwrap();
+    fs::write(path("empty.log"), "").unwrap();
+    let said = |names: &[&str]| {
+        let files = names.iter().map(|name| path(name).into_os_string());
+        let summary = run([arguments!["ingest", "--data-dir", data].to_vec(), files.collect()].concat());
+        let summary = summary.expect_code(0).stdout;
+        summary.lines().find_map(|line| Some(line.strip_prefix("already read")?.trim().to_owned()))
+    };
+    assert_eq!(said(&["empty.log"]), None);
+    assert_eq!(said(&["access.log"]), None);
+    assert_eq!(said(&["empty.log"]), None);
+    fs::write(path("copy.gz"), gzip(text.as_bytes())).unwrap();
+    assert_eq!(said(&["access.log"]).as_deref(), Some("nothing new in 1 of 1 file"));
+    assert_eq!(said(&["access.log", "copy.gz", "empty.log"]).as_deref(), Some("nothing new in 2 of 3 files"));
+    append(&path("access.log"), Line::numbered(2).text().as_bytes());
+    assert_eq!(said(&["access.log"]), None);
+}
+
+#[test]
 fn a_last_line_without_a_newline_waits_for_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
