@@ -24,9 +24,8 @@ use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
 use crate::ledger::writer::{Handle, Writer};
 use crate::ledger::{self, DataDir, Ledger};
-use crate::meter::{self, Meter};
+use crate::meter::Meter;
 use crate::pipeline::{Feed, Prices, Reader, Stop, Wake};
-use crate::record::Micros;
 use crate::{format, pricing, tail, web};
 
 /// The longest that draining may take before what is left is given up: it is read again at the next start.
@@ -296,14 +295,6 @@ fn drain(
     // The writer's own result says why the reader could not go on, if it could not.
     let _ = reading.join();
     writer.stop().map(|_| ())
-}
-
-/// Gauges of the moment for a metrics page outside a running sidecar: the catalogue's shape without any source.
-#[must_use]
-pub fn empty_page(now: Micros, clock: &Clock) -> String {
-    let meter = Arc::new(Mutex::new(Meter::new(meter::Config::default())));
-    let gauges = meter::Gauges { now, ..meter::Gauges::default() };
-    meter::encode(&meter, gauges, clock.instant()).unwrap_or_default()
 }
 
 /// The most memory that a configuration can take, by part: what and bytes. An upper estimate of what is bounded; code,
