@@ -1,6 +1,5 @@
 //! `tokentail prices`: the price table in force, and the one way in which stored costs change.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -12,9 +11,10 @@ use super::output::{self, Failure, grouped};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{self, Opened};
-use crate::ledger::{DataDir, LEDGER_FILE, Repricing};
-use crate::pricing::{self, Kind, Request, Row, Table, choose};
-use crate::record::{Priced, ServiceTier, money};
+use crate::ledger::{DataDir, LEDGER_FILE};
+use crate::pipeline::Prices;
+use crate::pricing::{self, Kind, Request, Row, Table};
+use crate::record::{self, Attributes, ServiceTier, money};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -251,31 +251,9 @@ fn reprice(arguments: &Reprice) -> Result<(), Failure> {
         DataDir::None => return Err(Failure::misuse("--data-dir none keeps no requests that could be priced anew")),
     }
     let Opened { mut ledger, table, price_ids, .. } = daemon::open(&config, &Clock::system())?;
-    let matched = std::cell::RefCell::new(BTreeMap::new());
-    let mode = config.pricing.mode;
-    let report = ledger.reprice(
-        since,
-        arguments.dry_run,
-        |row, attributes| {
-            let mut matched = matched.borrow_mut();
-            let pair = (attributes.provider.clone(), attributes.model.clone());
-            let matched = matched.entry(pair).or_insert_with(|| table.find(&attributes.provider, &attributes.model));
-            let priced = if row.counted {
-                let request = Request {
-                    start: row.start,
-                    service_tier: attributes.service_tier,
-                    tokens: row.tokens,
-                    cache_ttl_known: row.cache_ttl_known,
-                };
-                table.price(matched, &request)
-            } else {
-                Priced { row: matched.row_at(row.start), ..Priced::default() }
-            };
-            let price_row = priced.row.and_then(|row| price_ids.get(usize::try_from(row).ok()?).copied()).unwrap_or(0);
-            Repricing { priced, cost: choose(mode, priced.cost, row.logged_cost), price_row }
-        },
-        |_, _| {},
-    )?;
+    let mut prices = Prices::new(table, price_ids, config.pricing.mode);
+    let reprice = |row: &record::Row, attributes: &Attributes| prices.reprice(row, attributes);
+    let report = ledger.reprice(since, arguments.dry_run, reprice, |_, _| {})?;
     ledger.write_folds()?;
     let cost: Vec<_> = report
         .cost

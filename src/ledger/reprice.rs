@@ -9,8 +9,8 @@ use super::retention::Adjustment;
 use super::row;
 use crate::record::{Attributes, Cost, Currency, Micros, Priced, Row};
 
-/// What pricing says of a stored row now.
-#[derive(Clone, Copy, Debug)]
+/// What pricing says of a request, ready for its row.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Repricing {
     /// What pricing says.
     pub priced: Priced,
@@ -43,7 +43,7 @@ impl Ledger {
         &mut self,
         since: Micros,
         dry_run: bool,
-        price: impl Fn(&Row, &Attributes) -> Repricing,
+        mut price: impl FnMut(&Row, &Attributes) -> Repricing,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Repriced, Error> {
         self.write_folds()?;
@@ -54,7 +54,7 @@ impl Ledger {
         let total = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
         let mut report = Repriced::default();
         for (done, block) in (1..).zip(blocks) {
-            self.reprice_block(block, since, dry_run, &price, &mut report)?;
+            self.reprice_block(block, since, dry_run, &mut price, &mut report)?;
             progress(done, total);
         }
         Ok(report)
@@ -65,7 +65,7 @@ impl Ledger {
         block: i64,
         since: Micros,
         dry_run: bool,
-        price: &impl Fn(&Row, &Attributes) -> Repricing,
+        price: &mut impl FnMut(&Row, &Attributes) -> Repricing,
         report: &mut Repriced,
     ) -> Result<(), Error> {
         let rows = row::read_range(&self.connection, block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1)?;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use hashbrown::{Equivalent, HashMap};
 
+use crate::ledger::Repricing;
 use crate::pricing::{CostMode, Matched, Request, Table, choose};
-use crate::record::{Cost, Priced, Record};
+use crate::record::{Attributes, Cost, Micros, Priced, Record, Row};
 
 /// Pairs that are remembered; beyond, the memory starts anew.
 const MAX_PAIRS: usize = 8_192;
@@ -39,13 +40,11 @@ impl Equivalent<(Box<str>, Box<str>)> for Pair<'_> {
 }
 
 /// A record's price, ready for its row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RecordPrice<'a> {
     /// Provider after aliases, as it is kept.
     pub(super) provider: &'a str,
-    pub(super) priced: Priced,
-    pub(super) cost: Option<Cost>,
-    pub(super) price_row: u32,
+    pub(super) repricing: Repricing,
 }
 
 impl Prices {
@@ -56,27 +55,47 @@ impl Prices {
     }
 
     pub(super) fn price(&mut self, record: &Record<'_>) -> RecordPrice<'_> {
-        let pair = Pair(&record.provider, &record.model);
-        if !self.known.contains_key(&pair) {
-            if self.known.len() >= MAX_PAIRS {
-                self.known.clear();
-            }
-            let known = Known {
-                provider: self.table.provider(&record.provider).into(),
-                matched: self.table.find(&record.provider, &record.model),
-            };
-            self.known.insert((pair.0.into(), pair.1.into()), known);
+        self.remember(&record.provider, &record.model);
+        let Some(known) = self.known.get(&Pair(&record.provider, &record.model)) else { return RecordPrice::default() };
+        RecordPrice {
+            provider: &known.provider,
+            repricing: self.cost(known, record.start, Request::of(record), record.logged_cost),
         }
-        let Some(known) = self.known.get(&pair) else {
-            return RecordPrice { provider: "", priced: Priced::default(), cost: None, price_row: 0 };
-        };
-        let priced = match Request::of(record) {
+    }
+
+    /// What a stored row costs by this table.
+    pub fn reprice(&mut self, row: &Row, attributes: &Attributes) -> Repricing {
+        self.remember(&attributes.provider, &attributes.model);
+        let pair = Pair(&attributes.provider, &attributes.model);
+        let Some(known) = self.known.get(&pair) else { return Repricing::default() };
+        let request = row.counted.then_some(Request {
+            start: row.start,
+            service_tier: attributes.service_tier,
+            tokens: row.tokens,
+            cache_ttl_known: row.cache_ttl_known,
+        });
+        self.cost(known, row.start, request, row.logged_cost)
+    }
+
+    fn remember(&mut self, provider: &str, model: &str) {
+        if self.known.contains_key(&Pair(provider, model)) {
+            return;
+        }
+        if self.known.len() >= MAX_PAIRS {
+            self.known.clear();
+        }
+        let known = Known { provider: self.table.provider(provider).into(), matched: self.table.find(provider, model) };
+        self.known.insert((provider.into(), model.into()), known);
+    }
+
+    /// The one way from tokens to the cost that counts. `request` is `None` where nothing was counted.
+    fn cost(&self, known: &Known, start: Micros, request: Option<Request>, logged: Option<Cost>) -> Repricing {
+        let priced = match request {
             Some(request) => self.table.price(&known.matched, &request),
             // A known model tells a real request from made-up names even where nothing was counted.
-            None => Priced { row: known.matched.row_at(record.start), ..Priced::default() },
+            None => Priced { row: known.matched.row_at(start), ..Priced::default() },
         };
         let price_row = priced.row.and_then(|row| self.ids.get(usize::try_from(row).ok()?).copied()).unwrap_or(0);
-        let cost = choose(self.mode, priced.cost, record.logged_cost);
-        RecordPrice { provider: &known.provider, priced, cost, price_row }
+        Repricing { priced, cost: choose(self.mode, priced.cost, logged), price_row }
     }
 }

@@ -333,9 +333,9 @@ impl Sink for LineSink<'_> {
                 let context = Context {
                     source,
                     provider: price.provider,
-                    priced: price.priced,
-                    cost: price.cost,
-                    price_row: price.price_row,
+                    priced: price.repricing.priced,
+                    cost: price.repricing.cost,
+                    price_row: price.repricing.price_row,
                     dimensions: &feed.dimensions,
                     line,
                 };
