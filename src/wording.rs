@@ -8,6 +8,12 @@ pub const MOST_SHOWN: usize = 60;
 /// Longest text in characters that is compared letter by letter, since the time is the product of the lengths.
 const MOST_COMPARED: usize = 128;
 
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A whole number with its thousands apart: `1234567` as `1,234,567`.
 #[must_use]
 pub fn grouped(count: impl ToString) -> String {

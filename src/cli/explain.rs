@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::ConfigArgs;
 use super::output::{self, Failure, Paint, grouped};
+use super::{ConfigArgs, line_format};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon;
-use crate::format::{self, Decoder, Detection};
+use crate::format::{Decoder, Detection};
 use crate::ledger::MAX_SESSION_NAME;
 use crate::pricing::{Request, Table, choose};
 use crate::record::{CountingFamily, Logged, Parsed, Record, Reject, Tokens, Usage, money};
@@ -36,14 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let table = daemon::load_prices(&config)?;
     let source = config.sources.iter().find(|source| source.tail.name == arguments.format);
-    let format = source.map_or_else(
-        || format::Config {
-            format: arguments.format.clone(),
-            dimensions: config.dimensions.clone(),
-            ..format::Config::default()
-        },
-        |source| source.format.clone(),
-    );
+    let format = line_format(&config, &arguments.format);
     let decoder = Decoder::build(&format).map_err(daemon::Error::from)?;
     let input: Box<dyn Read> = match arguments.file.as_deref() {
         Some(path) if path.as_os_str() != "-" => Box::new(

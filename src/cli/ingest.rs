@@ -9,12 +9,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::ConfigArgs;
 use super::output::{self, Failure, grouped};
+use super::{ConfigArgs, line_format};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::{self, Opened};
-use crate::format::{self, Decoder};
+use crate::format::Decoder;
 use crate::ledger::Tally;
 use crate::ledger::writer::{Ended, Handle, Writer};
 use crate::meter::SourceCounts;
@@ -111,10 +111,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let errors: Vec<String> = reader.status().lock().sources.iter().filter_map(|source| source.error.clone()).collect();
     drop(reader);
-    let totals = handle.status().sources;
     let (ledger, tally) = writer.stop()?;
     let after: BTreeMap<String, SourceCounts> = ledger.sources()?.into_iter().collect();
-    drop(totals);
     progress.bar.finish_and_clear();
     if fed.is_err() {
         return Err(Failure::failed(Ended.to_string()));
@@ -162,14 +160,7 @@ fn sources(config: &Config, arguments: &Arguments) -> Result<Vec<config::Source>
     let mut sources = Vec::new();
     for file in &arguments.files {
         let path = file.to_string_lossy().into_owned();
-        let format = configured.map_or_else(
-            || format::Config {
-                format: arguments.format.clone(),
-                dimensions: config.dimensions.clone(),
-                ..format::Config::default()
-            },
-            |source| source.format.clone(),
-        );
+        let format = line_format(config, &arguments.format);
         let decoder = Decoder::build(&format).map_err(daemon::Error::from)?;
         let name = match configured {
             Some(source) => source.tail.name.clone(),

@@ -22,7 +22,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use self::output::Failure;
 use crate::config::{self, Config, Overrides};
-use crate::tail;
+use crate::{format, tail};
 
 /// Tokens, cost, latency and errors of an LLM gateway, read from its log.
 #[derive(Debug, Parser)]
@@ -120,6 +120,19 @@ impl ConfigArgs {
     fn load(&self) -> Result<Config, Failure> {
         SourceArgs { config: self.clone(), ..SourceArgs::default() }.load()
     }
+}
+
+/// How lines are read that a command names a format for: as the configured source of that name, else by that format.
+fn line_format(config: &Config, name: &str) -> format::Config {
+    let configured = config.sources.iter().find(|source| source.tail.name == name);
+    configured.map_or_else(
+        || format::Config {
+            format: name.to_owned(),
+            dimensions: config.dimensions.clone(),
+            ..format::Config::default()
+        },
+        |source| source.format.clone(),
+    )
 }
 
 impl SourceArgs {

@@ -16,6 +16,7 @@ use crate::ledger::Retention;
 use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
 use crate::web::Role;
+use crate::wording::hex;
 use crate::{meter, pricing, tail};
 
 // Every struct is taken apart whole, so that a new field does not compile until it is written here too.
@@ -155,8 +156,7 @@ fn text(path: &Path) -> Value {
 /// Enough of a hash to see that a key changed, and nothing of the key.
 fn veiled(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex(digest.get(..8).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::meter::SourceCounts;
 use crate::record::{Attributes, Cost, Priced, Record, Row, Usage};
+use crate::wording::hex;
 
 /// Longest session name that is kept as it is, in bytes; a longer one is kept as its hash.
 pub const MAX_SESSION_NAME: usize = 256;
@@ -209,12 +210,6 @@ impl Batch {
 fn range(start: usize, end: usize) -> Range<u32> {
     let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     clamp(start)..clamp(end)
-}
-
-/// Lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The first 128 bits of SHA-256 over gateway, request id, start, duration, bytes sent and chat id; without a request

@@ -11,9 +11,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
-use super::batch::hex;
 use super::open::Error;
 use crate::record::{Attributes, Currency, Mode, ServiceTier};
+use crate::wording::hex;
 
 /// Dictionary id of a currency.
 pub(super) type CurrencyId = u32;

@@ -22,7 +22,7 @@ mod tests;
 mod usage;
 pub mod writer;
 
-pub use batch::{Batch, Context, MAX_SESSION_NAME, hex};
+pub use batch::{Batch, Context, MAX_SESSION_NAME};
 pub use config::Retention;
 pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};

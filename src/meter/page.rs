@@ -18,6 +18,7 @@ use super::series::{Entry, RequestLabels, RequestSeries};
 use super::source::SourceCounts;
 use super::store::Meter;
 use crate::record::{Currency, Micros, money};
+use crate::wording::hex;
 
 /// How long an exemplar is worth a look.
 const EXEMPLAR_AGE_MICROS: i64 = 5 * 60 * 1_000_000;
@@ -468,11 +469,7 @@ impl Samples<'_> {
             self.page.exemplars.lock().extend(histogram.exemplars(since).map(|(bucket, exemplar)| {
                 #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
                 let value = exemplar.nanos as f64 / 1e9;
-                let mut trace_id = String::with_capacity(32);
-                for byte in exemplar.trace_id {
-                    // Writing to a String cannot fail.
-                    let _ = write!(trace_id, "{byte:02x}");
-                }
+                let trace_id = hex(&exemplar.trace_id);
                 (bucket + 2, format!(" # {{trace_id=\"{trace_id}\"}} {value:?} {}", seconds(exemplar.at)))
             }));
             self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(

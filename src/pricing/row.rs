@@ -14,6 +14,7 @@ use super::pattern::Pattern;
 use super::price::Price;
 use super::schedule::{Schedule, Zone};
 use crate::record::{Currency, Micros, ServiceTier, Tokens};
+use crate::wording::hex;
 
 /// A kind of token that can have a price of its own. Every token is of exactly one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -205,7 +206,7 @@ impl Row {
         let form = Form { note: None, source: None, ..Form::of(self) };
         let text = serde_json::to_string(&form).unwrap_or_default();
         let digest = Sha256::digest(text.as_bytes());
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex(digest.get(..16).unwrap_or_default())
     }
 
     /// The row as one JSON object with the keys of a price file, and `source`.

@@ -244,9 +244,8 @@ impl Sidecar {
         stdout.read_line(&mut line).expect("read what it prints");
         let address = line.trim().strip_prefix("listening on http://").map(|rest| rest.trim_end_matches('/'));
         let address = address.and_then(|address| address.parse().ok());
-        let placeholder = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sidecar =
-            Sidecar { child, address: address.unwrap_or(placeholder), announced: line, stderr, _stdout: stdout };
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let sidecar = Sidecar { child, address: address.unwrap_or(nowhere), announced: line, stderr, _stdout: stdout };
         assert!(address.is_some(), "no address: {:?}\n{}", sidecar.announced, sidecar.errors());
         sidecar
     }
