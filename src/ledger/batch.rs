@@ -25,6 +25,8 @@ pub(super) enum RequestId {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) row: Row,
+    /// Place of the attributes in the writer's dictionary, once it is found.
+    pub(super) place: u32,
     pub(super) attributes: Range<u32>,
     pub(super) user: Range<u32>,
     pub(super) session: Range<u32>,
@@ -170,6 +172,7 @@ impl Batch {
                 trace_id: record.trace_id,
                 ..Row::default()
             },
+            place: 0,
             attributes,
             user,
             session,

@@ -10,8 +10,9 @@ use super::fold::stored_mark;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger, SCHEMA_VERSION, open_for_reading, read_sources};
 use super::retention::used_bytes;
+use super::row;
 use crate::meter::SourceCounts;
-use crate::record::Micros;
+use crate::record::{Micros, Row};
 
 /// What is inside a ledger.
 #[derive(Clone, Debug, Serialize)]
@@ -59,14 +60,16 @@ impl Info {
         }
         let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
         let mark = stored_mark(&connection)?;
+        let (mut first_start, mut last_start): (Option<Micros>, Option<Micros>) =
+            connection.query_row("SELECT min(first_start), max(last_start) FROM blocks", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
         // Blocks know the span of folded rows; the few rows after them are looked at themselves.
-        let (first_start, last_start) = connection.query_row(
-            "SELECT min(first), max(last) FROM (
-                 SELECT min(first_start) AS first, max(last_start) AS last FROM blocks
-                 UNION ALL SELECT min(start), max(start) FROM requests WHERE id > ?1)",
-            [mark],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+        row::each(&connection, mark, last, |row, _| {
+            first_start = Some(first_start.map_or(row.start, |first| first.min(row.start)));
+            last_start = last_start.max(Some(row.start));
+            Ok(())
+        })?;
         let page_size: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let free: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         Ok(Info {
@@ -166,20 +169,61 @@ fn database(connection: &Connection) -> Result<Finding, Error> {
     Ok(finding("database pages and indexes", &problems, format!("sound, schema version {SCHEMA_VERSION}")))
 }
 
+/// Which dictionary ids a column of the rows names, one bit each.
+#[derive(Debug, Default)]
+struct Named(Vec<u64>);
+
+impl Named {
+    fn insert(&mut self, id: u32) {
+        let (word, bit) = (id as usize / 64, id % 64);
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= 1 << bit;
+        }
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, id: u32) -> bool {
+        let Some(word) = self.0.get_mut(id as usize / 64) else { return false };
+        let bit = 1 << (id % 64);
+        let was = *word & bit != 0;
+        *word &= !bit;
+        was
+    }
+
+    /// How many there are, 0 (none) left out.
+    fn count(&self) -> u32 {
+        let none = self.0.first().map_or(0, |word| u32::try_from(word & 1).unwrap_or(0));
+        self.0.iter().map(|word| word.count_ones()).sum::<u32>() - none
+    }
+}
+
 fn references(connection: &Connection) -> Result<Finding, Error> {
+    type Column = (&'static str, &'static str, fn(&Row) -> u32);
+    const COLUMNS: [Column; 5] = [
+        ("attributes", "attributes", |row| row.attributes),
+        ("user", "names", |row| row.user),
+        ("session", "names", |row| row.session),
+        ("tools", "names", |row| row.tools),
+        ("price_row", "price_rows", |row| row.price_row),
+    ];
+    let mut named: [Named; COLUMNS.len()] = Default::default();
+    row::each(connection, i64::MIN, i64::MAX, |row, _| {
+        for (named, (_, _, id)) in named.iter_mut().zip(COLUMNS) {
+            named.insert(id(&row));
+        }
+        Ok(())
+    })?;
     let mut problems = Vec::new();
-    for (column, table) in [
-        ("attributes", "attributes"),
-        ("user", "names"),
-        ("session", "names"),
-        ("tools", "names"),
-        ("price_row", "price_rows"),
-    ] {
-        let sql = format!(
-            "SELECT count(*) FROM (SELECT DISTINCT {column} AS id FROM requests WHERE {column} != 0)
-             WHERE id NOT IN (SELECT id FROM {table})"
-        );
-        let missing: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+    for (mut named, (column, table, _)) in named.into_iter().zip(COLUMNS) {
+        let mut statement = connection.prepare(&format!("SELECT id FROM {table}"))?;
+        let mut ids = statement.query([])?;
+        while let Some(id) = ids.next()? {
+            named.remove(id.get(0)?);
+        }
+        let missing = named.count();
         if missing > 0 {
             problems.push(format!("{missing} ids of {column} have no entry"));
         }
@@ -220,11 +264,11 @@ fn row_sums(connection: &Connection) -> Result<BTreeMap<Group, Measures>, Error>
     let mark = stored_mark(connection)?;
     let mut by_attributes: BTreeMap<(u32, i64), Measures> = BTreeMap::new();
     let mut sums: BTreeMap<Group, Measures> = BTreeMap::new();
-    let currencies = super::row::currencies(connection)?;
+    let currencies = super::intern::read_currencies(connection)?;
     let mut from = connection.query_row("SELECT coalesce(min(id), 1) - 1 FROM requests", [], |row| row.get(0))?;
     while from < mark {
         let until = mark.min(from + 8_192);
-        for row in super::row::read_range(connection, from, until)? {
+        for row in row::read_range(connection, from, until)? {
             let currency = row.cost.and_then(|cost| currencies.iter().find(|(_, known)| *known == cost.currency));
             let currency = currency.map_or(0, |(id, _)| i64::from(*id));
             by_attributes.entry((row.attributes, currency)).or_default().add(&Measures::of(&row));
@@ -361,16 +405,30 @@ impl Ledger {
         self.write_folds()?;
         let path = self.path.clone().unwrap_or_default();
         let before = database_size(&path);
-        self.connection.execute_batch(
-            "BEGIN IMMEDIATE;
-             DELETE FROM names WHERE kind IN (1, 2, 3) AND id NOT IN (
-                 SELECT user FROM requests UNION SELECT session FROM requests UNION SELECT tools FROM requests);
-             COMMIT;
-             VACUUM;
-             PRAGMA wal_checkpoint(TRUNCATE);",
-        )?;
+        self.atomically(|ledger| ledger.remove_unnamed())?;
+        self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
         self.interner = super::intern::Interner::load(&self.connection, self.interner.privacy())?;
         Ok((before, database_size(&path)))
+    }
+
+    /// Drops users, sessions and tools that no row names.
+    fn remove_unnamed(&mut self) -> Result<(), Error> {
+        let mut named = Named::default();
+        row::each(&self.connection, i64::MIN, i64::MAX, |row, _| {
+            for id in [row.user, row.session, row.tools] {
+                named.insert(id);
+            }
+            Ok(())
+        })?;
+        let mut statement = self.connection.prepare("SELECT id FROM names WHERE kind IN (1, 2, 3)")?;
+        let ids: Vec<u32> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut delete = self.connection.prepare("DELETE FROM names WHERE id = ?1")?;
+        for id in ids {
+            if !named.remove(id) {
+                delete.execute([id])?;
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of the ledger on disk; in memory, what it uses there.

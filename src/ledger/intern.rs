@@ -110,14 +110,24 @@ impl Remembered {
     }
 }
 
+/// Attributes with their dictionary id.
+#[derive(Debug)]
+pub(super) struct Set {
+    pub(super) id: u32,
+    pub(super) attributes: Arc<Attributes>,
+}
+
 /// The dictionaries of the writer.
 #[derive(Debug)]
 pub(super) struct Interner {
     privacy: Privacy,
+    /// Packed attributes to their place in `sets`.
     attributes: Remembered,
+    sets: Vec<Set>,
     by_id: HashMap<u32, Arc<Attributes>, RandomState>,
     names: [Remembered; 4],
     tools: HashMap<u32, Arc<[String]>, RandomState>,
+    currencies: Vec<(Currency, CurrencyId)>,
     next_attributes: u32,
     next_name: u32,
     pub(super) pending: Vec<NewEntry>,
@@ -133,9 +143,11 @@ impl Interner {
         Ok(Interner {
             privacy,
             attributes: Remembered::default(),
+            sets: Vec::new(),
             by_id: HashMap::default(),
             names: Default::default(),
             tools: HashMap::default(),
+            currencies: Vec::new(),
             next_attributes: next("attributes")?,
             next_name: next("names")?,
             pending: Vec::new(),
@@ -145,7 +157,10 @@ impl Interner {
 
     /// Forgets what has grown too large. Only between batches: a batch's new entries must stay known until written.
     fn trim(&mut self) {
-        self.attributes.trim();
+        if self.attributes.bytes > MAX_REMEMBERED {
+            self.attributes = Remembered::default();
+            self.sets = Vec::new();
+        }
         self.names.iter_mut().for_each(Remembered::trim);
         if self.by_id.len() * 400 > MAX_REMEMBERED * 2 {
             self.by_id = HashMap::default();
@@ -167,10 +182,10 @@ impl Interner {
         self.trim();
     }
 
-    /// The id of packed attributes.
-    pub(super) fn attributes_id(&mut self, connection: &Connection, packed: &[u8]) -> Result<u32, Error> {
-        if let Some(id) = self.attributes.get(packed) {
-            return Ok(id);
+    /// The place of packed attributes for [`Interner::set`]; it holds until the batch is written.
+    pub(super) fn place(&mut self, connection: &Connection, packed: &[u8]) -> Result<u32, Error> {
+        if let Some(place) = self.attributes.get(packed) {
+            return Ok(place);
         }
         let mut attributes = Attributes::unpack(packed);
         attributes.consumer = self.privacy.consumer(&attributes.consumer);
@@ -192,9 +207,16 @@ impl Interner {
             self.pending_digests.insert(digest, id);
             id
         });
-        self.by_id.insert(id, attributes);
-        self.attributes.insert(packed, id);
-        Ok(id)
+        let place = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        self.by_id.insert(id, Arc::clone(&attributes));
+        self.sets.push(Set { id, attributes });
+        self.attributes.insert(packed, place);
+        Ok(place)
+    }
+
+    /// What stands at a place.
+    pub(super) fn set(&self, place: u32) -> Option<&Set> {
+        self.sets.get(place as usize)
     }
 
     /// The attributes of an id.
@@ -244,10 +266,13 @@ impl Interner {
         connection: &Connection,
         currency: Option<Currency>,
     ) -> Result<CurrencyId, Error> {
-        match currency {
-            None => Ok(0),
-            Some(currency) => self.name_id(connection, NameKind::Currency, currency.as_str().as_bytes()),
+        let Some(currency) = currency else { return Ok(0) };
+        if let Some((_, id)) = self.currencies.iter().find(|(known, _)| *known == currency) {
+            return Ok(*id);
         }
+        let id = self.name_id(connection, NameKind::Currency, currency.as_str().as_bytes())?;
+        self.currencies.push((currency, id));
+        Ok(id)
     }
 
     /// The tools of an id, in order of their calls.
@@ -273,6 +298,11 @@ impl Interner {
         let tools: Arc<[String]> = serde_json::from_str::<Vec<String>>(&value).unwrap_or_default().into();
         self.tools.insert(id, Arc::clone(&tools));
         Ok(tools)
+    }
+
+    /// The tools of an id that was looked up for this batch; none of any other.
+    pub(super) fn known_tools(&self, id: u32) -> &[String] {
+        if id == 0 { &[] } else { self.tools.get(&id).map_or(&[], AsRef::as_ref) }
     }
 }
 
@@ -307,6 +337,19 @@ pub(super) fn write(connection: &Connection, entries: &[NewEntry]) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// The codes of currencies by their dictionary id.
+pub(super) fn read_currencies(connection: &Connection) -> Result<Vec<(CurrencyId, Currency)>, Error> {
+    let mut statement = connection.prepare_cached("SELECT id, value FROM names WHERE kind = 4")?;
+    let mut rows = statement.query([])?;
+    let mut currencies = Vec::new();
+    while let Some(row) = rows.next()? {
+        let code: String = row.get(1)?;
+        let currency = Currency::parse(&code).ok_or_else(|| Error::Stored(format!("currency {code:?}")))?;
+        currencies.push((row.get(0)?, currency));
+    }
+    Ok(currencies)
 }
 
 pub(super) fn read_attributes(connection: &Connection, id: u32) -> Result<Attributes, Error> {

@@ -22,7 +22,7 @@ use crate::meter::{Dirty, Meter};
 pub const LEDGER_FILE: &str = "ledger.db";
 const LOCK_FILE: &str = "ledger.lock";
 /// Version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 /// `application_id` of the database: "tokt".
 const APPLICATION_ID: i64 = 0x746f_6b74;
 
@@ -237,15 +237,11 @@ impl Ledger {
             meter.restored();
         }
         let window = i64::try_from(WINDOW).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare("SELECT key FROM requests WHERE id > ?1 ORDER BY id")?;
-        let mut keys = statement.query([last - window])?;
-        while let Some(row) = keys.next()? {
-            if let Ok(key) = row.get_ref(0)?.as_blob().unwrap_or_default().try_into() {
-                self.duplicates.insert(key);
-            }
-        }
-        drop(keys);
-        drop(statement);
+        let known = &mut self.duplicates;
+        row::each(&self.connection, last - window, last, |row, _| {
+            known.insert(row.key);
+            Ok(())
+        })?;
         self.fold_missing(last)
     }
 

@@ -123,8 +123,7 @@ impl Ledger {
         adjustment: &Adjustment,
     ) -> Result<(), Error> {
         for (_, after) in changed {
-            let currency = self.interner.currency_id(&self.connection, after.cost.map(|cost| cost.currency))?;
-            row::update_price(&self.connection, after, currency)?;
+            row::update(&self.connection, after)?;
         }
         for ((bucket, attributes, currency), measures) in cells {
             let currency = self.interner.currency_id(&self.connection, *currency)?;

@@ -1,40 +1,64 @@
-//! Rows to SQL and back.
+//! A row becomes the bytes that it is kept as, and back.
+//!
+//! One blob instead of a column for each value: binding and unpacking some thirty columns was most of what a row cost. The
+//! form is a version, the start and the key in full, then variable-length numbers (LEB128, signed ones in zigzag), so that
+//! the many zeros take one byte each. Row ids of the same part are written as distances, which are short.
 
-use rusqlite::types::{Null, ToSql, Value, ValueRef};
 use rusqlite::{Connection, Statement};
 
 use super::batch::{Batch, Entry, RequestId};
-use super::intern::CurrencyId;
 use super::open::Error;
 use crate::record::{Anomalies, Assumed, Cost, Currency, ErrorReason, Outcome, Row, Tokens};
+use crate::wording::hex;
 
-/// Columns in the order in which they are bound and read.
-const COLUMNS: &str = "id, start, duration, first_token, attributes, user, session, tools, chat_round, status, flags, \
-     uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning, currency, cost, savings, \
-     logged_currency, logged_cost, price_row, key, request_id, trace_id";
-const WIDTH: usize = 26;
+/// The form that this program writes.
+const FORM: u8 = 1;
 
 /// Rows of one INSERT statement: 25 rows cost about half of 25 statements, more gain little.
 pub(super) const ROWS_PER_STATEMENT: usize = 25;
 
 /// The statement that inserts so many rows.
 pub(super) fn insert_sql(rows: usize) -> String {
-    let one = format!("({})", vec!["?"; WIDTH].join(","));
-    format!("INSERT INTO requests ({COLUMNS}) VALUES {}", vec![one; rows].join(","))
+    format!("INSERT INTO requests (id, data) VALUES {}", vec!["(?,?)"; rows].join(","))
 }
 
-fn flags(row: &Row) -> i64 {
+/// A request id as it is kept: UUIDs as 16 bytes, anything else as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoredId<'a> {
+    None,
+    Uuid([u8; 16]),
+    Text(&'a [u8]),
+}
+
+impl StoredId<'_> {
+    /// The id as the log had it, empty for none.
+    pub(super) fn text(self) -> String {
+        match self {
+            StoredId::None => String::new(),
+            StoredId::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            StoredId::Uuid(bytes) => {
+                let mut text = hex(&bytes);
+                for dash in [8, 13, 18, 23] {
+                    text.insert(dash, '-');
+                }
+                text
+            }
+        }
+    }
+}
+
+fn flags(row: &Row) -> u64 {
     let outcome = row.outcome.error().map_or(0, |reason| reason.index() + 1);
-    i64::try_from(outcome).unwrap_or(0)
-        | i64::from(row.usage_missing) << 4
-        | i64::from(row.counted) << 5
-        | i64::from(row.unpriced) << 6
-        | i64::from(row.cache_ttl_known) << 7
-        | i64::from(row.assumed.bits()) << 8
-        | i64::from(row.anomalies.bits()) << 11
+    outcome as u64
+        | u64::from(row.usage_missing) << 4
+        | u64::from(row.counted) << 5
+        | u64::from(row.unpriced) << 6
+        | u64::from(row.cache_ttl_known) << 7
+        | u64::from(row.assumed.bits()) << 8
+        | u64::from(row.anomalies.bits()) << 11
 }
 
-fn unpack_flags(flags: i64, row: &mut Row) {
+fn unpack_flags(flags: u64, row: &mut Row) {
     let bits = |shift: u32, width: u32| u16::try_from((flags >> shift) & ((1 << width) - 1)).unwrap_or(0);
     row.outcome = match bits(0, 4) {
         0 => Outcome::Success,
@@ -48,57 +72,203 @@ fn unpack_flags(flags: i64, row: &mut Row) {
     row.anomalies = Anomalies::from_bits(bits(11, 16));
 }
 
-/// Binds values to the parameters of an INSERT one after the other.
+/// Appends a row's bytes.
+pub(super) fn encode(row: &Row, request_id: StoredId<'_>, out: &mut Vec<u8>) {
+    out.push(FORM);
+    out.extend_from_slice(&row.start.to_le_bytes());
+    out.extend_from_slice(&row.key);
+    let distance = |to: i64| if to == 0 { 0 } else { row.id.saturating_sub(to).unsigned_abs() };
+    let part = if row.part == 0 { 0 } else { distance(row.part) + 1 };
+    for number in [
+        flags(row),
+        u64::from(row.status),
+        optional(row.duration),
+        optional(row.first_token),
+        u64::from(row.attributes),
+        u64::from(row.user),
+        u64::from(row.session),
+        u64::from(row.tools),
+        u64::from(row.chat_round),
+        part,
+        distance(row.previous),
+        row.tokens.uncached_input,
+        row.tokens.cache_read,
+        row.tokens.cache_write_5m,
+        row.tokens.cache_write_1h,
+        row.tokens.visible_output,
+        row.tokens.reasoning,
+        zigzag(row.savings_nanos),
+        u64::from(row.price_row),
+    ] {
+        number_to(number, out);
+    }
+    for cost in [row.cost, row.logged_cost] {
+        number_to(optional(cost.map(|cost| cost.nanos)), out);
+        if let Some(cost) = cost {
+            out.extend_from_slice(cost.currency.as_str().as_bytes());
+        }
+    }
+    // 0 and 1 are no length of a text, so that they say the other two.
+    match request_id {
+        StoredId::None => out.push(0),
+        StoredId::Uuid(bytes) => {
+            out.push(1);
+            out.extend_from_slice(&bytes);
+        }
+        StoredId::Text(bytes) => {
+            number_to(bytes.len() as u64 + 2, out);
+            out.extend_from_slice(bytes);
+        }
+    }
+    if let Some(trace_id) = &row.trace_id {
+        out.extend_from_slice(trace_id);
+    }
+}
+
+/// Reads a row's bytes. `None` where they are no row that this program knows.
+pub(super) fn decode(id: i64, bytes: &[u8]) -> Option<(Row, StoredId<'_>)> {
+    let mut bytes = Bytes(bytes);
+    if bytes.take::<1>()? != [FORM] {
+        return None;
+    }
+    let (start, key) = (i64::from_le_bytes(bytes.take()?), bytes.take()?);
+    let mut row = Row { id, start, key, ..Row::default() };
+    unpack_flags(bytes.number()?, &mut row);
+    row.status = bytes.small()?;
+    row.duration = from_optional(bytes.number()?);
+    row.first_token = from_optional(bytes.number()?);
+    row.attributes = bytes.small()?;
+    row.user = bytes.small()?;
+    row.session = bytes.small()?;
+    row.tools = bytes.small()?;
+    row.chat_round = bytes.small()?;
+    let back = |distance: u64| id.checked_sub(i64::try_from(distance).ok()?);
+    row.part = match bytes.number()? {
+        0 => 0,
+        distance => back(distance - 1)?,
+    };
+    row.previous = match bytes.number()? {
+        0 => 0,
+        distance => back(distance)?,
+    };
+    row.tokens = Tokens {
+        uncached_input: bytes.number()?,
+        cache_read: bytes.number()?,
+        cache_write_5m: bytes.number()?,
+        cache_write_1h: bytes.number()?,
+        visible_output: bytes.number()?,
+        reasoning: bytes.number()?,
+    };
+    row.savings_nanos = from_zigzag(bytes.number()?);
+    row.price_row = bytes.small()?;
+    for cost in [&mut row.cost, &mut row.logged_cost] {
+        if let Some(nanos) = from_optional(bytes.number()?) {
+            let currency = Currency::parse(std::str::from_utf8(&bytes.take::<3>()?).ok()?)?;
+            *cost = Some(Cost { nanos, currency });
+        }
+    }
+    let request_id = match bytes.number()? {
+        0 => StoredId::None,
+        1 => StoredId::Uuid(bytes.take()?),
+        length => StoredId::Text(bytes.slice(usize::try_from(length - 2).ok()?)?),
+    };
+    if !bytes.0.is_empty() {
+        row.trace_id = Some(bytes.take()?);
+    }
+    bytes.0.is_empty().then_some((row, request_id))
+}
+
+/// What is left to read.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    #[inline]
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    #[inline]
+    fn number(&mut self) -> Option<u64> {
+        let (mut number, mut shift) = (0_u64, 0_u32);
+        loop {
+            let [byte] = self.take::<1>()?;
+            number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            if byte < 0x80 {
+                return Some(number);
+            }
+            shift += 7;
+        }
+    }
+
+    fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
+        T::try_from(self.number()?).ok()
+    }
+}
+
+#[inline]
+fn number_to(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    out.push(number.to_le_bytes()[0]);
+}
+
+/// 0, -1, 1, -2 … become 0, 1, 2, 3 …
+#[inline]
+fn zigzag(number: i64) -> u64 {
+    (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned()
+}
+
+#[inline]
+fn from_zigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+/// 0 stands for none.
+#[inline]
+fn optional(number: Option<i64>) -> u64 {
+    number.map_or(0, |number| zigzag(number).saturating_add(1))
+}
+
+#[inline]
+fn from_optional(number: u64) -> Option<i64> {
+    number.checked_sub(1).map(from_zigzag)
+}
+
+/// Binds rows to the parameters of an INSERT one after the other.
 pub(super) struct Binder<'a, 'c> {
     statement: &'a mut Statement<'c>,
     next: usize,
+    bytes: &'a mut Vec<u8>,
 }
 
 impl<'a, 'c> Binder<'a, 'c> {
-    pub(super) fn new(statement: &'a mut Statement<'c>) -> Self {
-        Binder { statement, next: 1 }
+    /// `bytes` is room that is used again.
+    pub(super) fn new(statement: &'a mut Statement<'c>, bytes: &'a mut Vec<u8>) -> Self {
+        Binder { statement, next: 1, bytes }
     }
 
-    fn bind(&mut self, value: impl ToSql) -> rusqlite::Result<()> {
-        self.statement.raw_bind_parameter(self.next, value)?;
-        self.next += 1;
+    pub(super) fn row(&mut self, batch: &Batch, entry: &Entry) -> rusqlite::Result<()> {
+        self.bytes.clear();
+        let request_id = match &entry.request_id {
+            RequestId::None => StoredId::None,
+            RequestId::Uuid(uuid) => StoredId::Uuid(*uuid),
+            RequestId::Text(range) => StoredId::Text(batch.bytes(range)),
+        };
+        encode(&entry.row, request_id, self.bytes);
+        self.statement.raw_bind_parameter(self.next, entry.row.id)?;
+        self.statement.raw_bind_parameter(self.next + 1, self.bytes.as_slice())?;
+        self.next += 2;
         Ok(())
-    }
-
-    pub(super) fn row(&mut self, batch: &Batch, entry: &Entry, currencies: [CurrencyId; 2]) -> rusqlite::Result<()> {
-        let row = &entry.row;
-        let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
-        self.bind(row.id)?;
-        self.bind(row.start)?;
-        self.bind(row.duration)?;
-        self.bind(row.first_token)?;
-        self.bind(row.attributes)?;
-        self.bind(row.user)?;
-        self.bind(row.session)?;
-        self.bind(row.tools)?;
-        self.bind(row.chat_round)?;
-        self.bind(row.status)?;
-        self.bind(flags(row))?;
-        self.bind(count(row.tokens.uncached_input))?;
-        self.bind(count(row.tokens.cache_read))?;
-        self.bind(count(row.tokens.cache_write_5m))?;
-        self.bind(count(row.tokens.cache_write_1h))?;
-        self.bind(count(row.tokens.visible_output))?;
-        self.bind(count(row.tokens.reasoning))?;
-        let [currency, logged_currency] = currencies;
-        self.bind(currency)?;
-        self.bind(row.cost.map(|cost| cost.nanos))?;
-        self.bind(row.savings_nanos)?;
-        self.bind(logged_currency)?;
-        self.bind(row.logged_cost.map(|cost| cost.nanos))?;
-        self.bind(row.price_row)?;
-        self.bind(row.key.as_slice())?;
-        match &entry.request_id {
-            RequestId::None => self.bind(Null)?,
-            RequestId::Uuid(uuid) => self.bind(uuid.as_slice())?,
-            RequestId::Text(range) => self.bind(String::from_utf8_lossy(batch.bytes(range)).as_ref())?,
-        }
-        self.bind(row.trace_id.as_ref().map(<[u8; 16]>::as_slice))
     }
 
     pub(super) fn execute(self) -> rusqlite::Result<usize> {
@@ -106,82 +276,47 @@ impl<'a, 'c> Binder<'a, 'c> {
     }
 }
 
-/// The codes of currencies by their dictionary id.
-pub(super) fn currencies(connection: &Connection) -> Result<Vec<(CurrencyId, Currency)>, Error> {
-    let mut statement = connection.prepare_cached("SELECT id, value FROM names WHERE kind = 4")?;
-    let mut rows = statement.query([])?;
-    let mut currencies = Vec::new();
+/// Calls `found` with each row above `after` up to and including `until`, in their order, and its request id.
+pub(super) fn each(
+    connection: &Connection,
+    after: i64,
+    until: i64,
+    mut found: impl FnMut(Row, StoredId<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, data FROM requests WHERE id > ?1 AND id <= ?2 ORDER BY id")?;
+    let mut rows = statement.query([after, until])?;
     while let Some(row) = rows.next()? {
-        let code: String = row.get(1)?;
-        let currency = Currency::parse(&code).ok_or_else(|| Error::Stored(format!("currency {code:?}")))?;
-        currencies.push((row.get(0)?, currency));
+        let id = row.get(0)?;
+        let (row, request_id) = decode_stored(id, row.get_ref(1)?.as_blob().unwrap_or_default())?;
+        found(row, request_id)?;
     }
-    Ok(currencies)
+    Ok(())
+}
+
+fn decode_stored(id: i64, bytes: &[u8]) -> Result<(Row, StoredId<'_>), Error> {
+    decode(id, bytes).ok_or_else(|| Error::Stored(format!("request {id}: its bytes are no row of a known form")))
 }
 
 /// Rows with ids above `after` up to and including `until`.
 pub(super) fn read_range(connection: &Connection, after: i64, until: i64) -> Result<Vec<Row>, Error> {
-    let known = currencies(connection)?;
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM requests WHERE id > ?1 AND id <= ?2 ORDER BY id"))?;
-    let mut found = statement.query([after, until])?;
     let mut rows = Vec::new();
-    while let Some(row) = found.next()? {
-        rows.push(read(row, &known)?);
-    }
+    each(connection, after, until, |row, _| {
+        rows.push(row);
+        Ok(())
+    })?;
     Ok(rows)
 }
 
-fn read(row: &rusqlite::Row<'_>, currencies: &[(CurrencyId, Currency)]) -> Result<Row, Error> {
-    let cost = |currency: CurrencyId, nanos: Option<i64>| -> Option<Cost> {
-        let (_, currency) = currencies.iter().find(|(id, _)| *id == currency)?;
-        Some(Cost { nanos: nanos?, currency: *currency })
-    };
-    let count = |index: usize| -> rusqlite::Result<u64> { Ok(u64::try_from(row.get::<_, i64>(index)?).unwrap_or(0)) };
-    let blob = |index: usize| -> rusqlite::Result<Option<[u8; 16]>> {
-        Ok(match row.get_ref(index)? {
-            ValueRef::Blob(bytes) => bytes.try_into().ok(),
-            _ => None,
-        })
-    };
-    let mut read = Row {
-        id: row.get(0)?,
-        start: row.get(1)?,
-        duration: row.get(2)?,
-        first_token: row.get(3)?,
-        attributes: row.get(4)?,
-        user: row.get(5)?,
-        session: row.get(6)?,
-        tools: row.get(7)?,
-        chat_round: row.get(8)?,
-        status: row.get(9)?,
-        tokens: Tokens {
-            uncached_input: count(11)?,
-            cache_read: count(12)?,
-            cache_write_5m: count(13)?,
-            cache_write_1h: count(14)?,
-            visible_output: count(15)?,
-            reasoning: count(16)?,
-        },
-        cost: cost(row.get(17)?, row.get(18)?),
-        savings_nanos: row.get(19)?,
-        logged_cost: cost(row.get(20)?, row.get(21)?),
-        price_row: row.get(22)?,
-        key: blob(23)?.unwrap_or_default(),
-        trace_id: blob(25)?,
-        ..Row::default()
-    };
-    unpack_flags(row.get(10)?, &mut read);
-    Ok(read)
-}
-
-/// Writes what pricing says of a row anew.
-pub(super) fn update_price(connection: &Connection, row: &Row, currency: CurrencyId) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached(
-        "UPDATE requests SET currency = ?2, cost = ?3, savings = ?4, price_row = ?5, flags = ?6 WHERE id = ?1",
-    )?;
-    let cost = row.cost.map_or(Value::Null, |cost| Value::Integer(cost.nanos));
-    statement.execute((row.id, currency, cost, row.savings_nanos, row.price_row, flags(row)))?;
+/// Writes a row anew. The request id stays.
+pub(super) fn update(connection: &Connection, row: &Row) -> Result<(), Error> {
+    let stored: Vec<u8> = connection
+        .prepare_cached("SELECT data FROM requests WHERE id = ?1")?
+        .query_row([row.id], |row| row.get(0))?;
+    let (_, request_id) = decode_stored(row.id, &stored)?;
+    let mut bytes = Vec::with_capacity(stored.len() + 16);
+    encode(row, request_id, &mut bytes);
+    connection.prepare_cached("UPDATE requests SET data = ?2 WHERE id = ?1")?.execute((row.id, bytes))?;
     Ok(())
 }
 
@@ -189,32 +324,112 @@ pub(super) fn update_price(connection: &Connection, row: &Row, currency: Currenc
 mod tests {
     use super::*;
     use crate::record::Anomaly;
+    use proptest::prelude::*;
 
     #[test]
-    fn flags_survive_storage() {
-        let mut anomalies = Anomalies::default();
-        for anomaly in Anomaly::ALL {
-            anomalies.insert(*anomaly);
+    fn zigzag_is_its_own_inverse_at_the_ends() {
+        for number in [0, 1, -1, 63, -64, i64::MAX, i64::MIN] {
+            assert_eq!(from_zigzag(zigzag(number)), number);
         }
-        let full = Row {
-            outcome: Outcome::Error(ErrorReason::Gateway),
-            usage_missing: true,
-            counted: true,
-            unpriced: true,
-            cache_ttl_known: true,
-            assumed: Assumed::from_bits(7),
-            anomalies,
-            ..Row::default()
-        };
-        for row in [full, Row { counted: true, ..Row::default() }, Row::default()] {
-            let mut read = Row::default();
-            unpack_flags(flags(&row), &mut read);
-            assert_eq!(read, row);
+        for number in [None, Some(0), Some(-1), Some(i64::MAX)] {
+            assert_eq!(from_optional(optional(number)), number);
         }
     }
 
     #[test]
-    fn the_width_is_the_number_of_columns() {
-        assert_eq!(COLUMNS.split(',').count(), WIDTH);
+    fn an_ordinary_row_is_short() {
+        let row = Row {
+            id: 1_000_000,
+            start: 1_795_000_000_000_000,
+            duration: Some(2_345_678),
+            attributes: 300,
+            status: 200,
+            tokens: Tokens { uncached_input: 900, visible_output: 300, ..Tokens::default() },
+            cost: Some(Cost { nanos: 5_625_000, currency: Currency::USD }),
+            ..Row::default()
+        };
+        let mut bytes = Vec::new();
+        encode(&row, StoredId::Uuid([7; 16]), &mut bytes);
+        assert!(bytes.len() < 80, "{} bytes", bytes.len());
+    }
+
+    fn rows() -> impl Strategy<Value = Row> {
+        let numbers = (0_i64..i64::MAX, any::<i64>(), proptest::option::of(0..i64::MAX), any::<[u32; 7]>(), any::<u16>());
+        let cost = || proptest::option::of((0..i64::MAX).prop_map(|nanos| Cost { nanos, currency: Currency::CNY }));
+        let rest = (any::<[u64; 6]>(), cost(), cost(), any::<[u8; 16]>(), any::<bool>(), 0_u16..1 << 8, any::<u8>());
+        (numbers, rest).prop_map(|((id, start, span, ids, status), (tokens, cost, logged_cost, key, on, odd, kind))| {
+            let [attributes, user, session, tools, chat_round, price_row, back] = ids;
+            let [uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning] = tokens;
+            let mut anomalies = Anomalies::default();
+            Anomaly::ALL.iter().enumerate().filter(|(at, _)| odd >> at & 1 == 1).for_each(|(_, one)| anomalies.insert(*one));
+            let part = if on { id - i64::from(back).min(id - 1).max(0) } else { 0 };
+            Row {
+                id,
+                start,
+                duration: span,
+                first_token: span.map(|span| span / 2),
+                attributes,
+                user,
+                session,
+                tools,
+                chat_round,
+                part,
+                previous: if part == id { 0 } else { part },
+                status,
+                outcome: match usize::from(kind) % (ErrorReason::ALL.len() + 1) {
+                    0 => Outcome::Success,
+                    at => Outcome::Error(ErrorReason::ALL[at - 1]),
+                },
+                usage_missing: on,
+                counted: !on,
+                tokens: Tokens {
+                    uncached_input,
+                    cache_read,
+                    cache_write_5m,
+                    cache_write_1h,
+                    visible_output,
+                    reasoning,
+                },
+                anomalies,
+                assumed: Assumed::from_bits(kind & 7),
+                unpriced: on,
+                cache_ttl_known: !on,
+                cost,
+                savings_nanos: start,
+                logged_cost,
+                price_row,
+                key,
+                trace_id: on.then_some(key),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_survives_storage(row in rows(), text in "[a-z]{0,40}", kind in 0..3) {
+            let uuid = [3; 16];
+            let id = match kind {
+                0 => StoredId::None,
+                1 => StoredId::Uuid(uuid),
+                _ => StoredId::Text(text.as_bytes()),
+            };
+            let mut bytes = Vec::new();
+            encode(&row, id, &mut bytes);
+            prop_assert_eq!(decode(row.id, &bytes), Some((row, id)));
+            bytes.push(0);
+            prop_assert_eq!(decode(row.id, &bytes), None);
+        }
+
+        #[test]
+        fn any_bytes_are_a_row_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(5, &bytes);
+        }
+    }
+
+    #[test]
+    fn a_uuid_is_shown_as_it_was_logged() {
+        let bytes = [0x65, 0x13, 0x27, 0x0e, 0x26, 0x9e, 0x4d, 0x37, 0xb2, 0xa7, 0x4d, 0xe4, 0x52, 0xe6, 0xb4, 0x38];
+        assert_eq!(StoredId::Uuid(bytes).text(), "6513270e-269e-4d37-b2a7-4de452e6b438");
+        assert_eq!((StoredId::Text(b"r-1").text(), StoredId::None.text()), ("r-1".to_owned(), String::new()));
     }
 }

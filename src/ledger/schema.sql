@@ -1,4 +1,4 @@
--- The ledger, version 1. Times are microseconds since the Unix epoch, money is 10^-9 units of its currency,
+-- The ledger, version 2. Times are microseconds since the Unix epoch, money is 10^-9 units of its currency,
 -- text lives in dictionaries, 0 in an id column means none.
 
 CREATE TABLE facts (
@@ -44,37 +44,10 @@ CREATE TABLE configurations (
     content  TEXT NOT NULL
 ) STRICT;
 
--- The truth: one row a request, in log order. request_id is a blob of 16 bytes where it is a UUID, else text.
--- flags: bits 0-3 outcome (0 success, else 1 + index of the error reason), 4 usage missing, 5 counted, 6 unpriced,
--- 7 cache lifetime known, 8-10 what pricing assumed, 11-26 anomalies.
--- key: the first 128 bits of SHA-256 over the duplicate key.
+-- The truth: one row a request, in log order. What `data` holds is written down in row.rs.
 CREATE TABLE requests (
-    id              INTEGER PRIMARY KEY,
-    start           INTEGER NOT NULL,
-    duration        INTEGER,
-    first_token     INTEGER,
-    attributes      INTEGER NOT NULL,
-    user            INTEGER NOT NULL,
-    session         INTEGER NOT NULL,
-    tools           INTEGER NOT NULL,
-    chat_round      INTEGER NOT NULL,
-    status          INTEGER NOT NULL,
-    flags           INTEGER NOT NULL,
-    uncached_input  INTEGER NOT NULL,
-    cache_read      INTEGER NOT NULL,
-    cache_write_5m  INTEGER NOT NULL,
-    cache_write_1h  INTEGER NOT NULL,
-    visible_output  INTEGER NOT NULL,
-    reasoning       INTEGER NOT NULL,
-    currency        INTEGER NOT NULL,
-    cost            INTEGER,
-    savings         INTEGER NOT NULL,
-    logged_currency INTEGER NOT NULL,
-    logged_cost     INTEGER,
-    price_row       INTEGER NOT NULL,
-    key             BLOB NOT NULL,
-    request_id      ANY,
-    trace_id        BLOB
+    id   INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
 ) STRICT;
 
 -- A fold over the rows: 8,192 rows each, to find rows by time.

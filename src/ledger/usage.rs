@@ -39,7 +39,7 @@ impl UsageQuery {
     /// # Errors
     /// The ledger cannot be read.
     pub fn sum(&self, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
-        let currencies = super::row::currencies(&self.connection)?;
+        let currencies = super::intern::read_currencies(&self.connection)?;
         let sql = format!(
             "SELECT attributes, currency, {} FROM rollups WHERE bucket >= ?1 AND bucket < ?2 GROUP BY attributes, currency",
             measure::columns(|column| format!("sum({column})"))

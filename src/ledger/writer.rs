@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::batch::{Batch, Entry};
+use super::batch::Batch;
 use super::config::Retention;
 use super::intern::{self, NameKind};
 use super::open::{Error, Ledger};
@@ -61,15 +61,21 @@ impl Ledger {
             duplicates += u64::from(repeated);
             !repeated
         });
+        let (connection, interner) = (&self.connection, &mut self.interner);
         for (index, entry) in (0_i64..).zip(&mut entries) {
-            entry.row.id = self.next_row + index;
-            entry.row.attributes = self.interner.attributes_id(&self.connection, batch.bytes(&entry.attributes))?;
-            entry.row.user = self.interner.name_id(&self.connection, NameKind::User, batch.bytes(&entry.user))?;
-            entry.row.session =
-                self.interner.name_id(&self.connection, NameKind::Session, batch.bytes(&entry.session))?;
-            entry.row.tools = self.interner.name_id(&self.connection, NameKind::Tools, batch.bytes(&entry.tools))?;
-            for cost in [entry.row.cost, entry.row.logged_cost].into_iter().flatten() {
-                self.interner.currency_id(&self.connection, Some(cost.currency))?;
+            let row = &mut entry.row;
+            row.id = self.next_row + index;
+            entry.place = interner.place(connection, batch.bytes(&entry.attributes))?;
+            row.attributes = interner.set(entry.place).map_or(0, |set| set.id);
+            row.user = interner.name_id(connection, NameKind::User, batch.bytes(&entry.user))?;
+            row.session = interner.name_id(connection, NameKind::Session, batch.bytes(&entry.session))?;
+            row.tools = interner.name_id(connection, NameKind::Tools, batch.bytes(&entry.tools))?;
+            // Nothing may fail behind the commit, so what the folds need is looked up here.
+            if row.tools != 0 {
+                interner.tools(connection, row.tools)?;
+            }
+            for cost in [row.cost, row.logged_cost].into_iter().flatten() {
+                interner.currency_id(connection, Some(cost.currency))?;
             }
         }
         batch.entries = entries;
@@ -86,21 +92,14 @@ impl Ledger {
     /// # Errors
     /// Nothing was written; where [`Error::is_passing`] the same batch can be committed later.
     pub fn commit(&mut self, prepared: &Prepared, now: Instant) -> Result<(), Error> {
-        // Nothing may fail behind the commit, so what the folds need is looked up before it.
-        for Entry { row, .. } in &prepared.batch.entries {
-            self.interner.attributes(&self.connection, row.attributes)?;
-            self.interner.tools(&self.connection, row.tools)?;
-        }
         self.write(prepared)?;
         self.next_row += i64::try_from(prepared.batch.entries.len()).unwrap_or(0);
         self.tally.duplicates += prepared.duplicates;
-        let meter = Arc::clone(&self.meter);
-        let mut meter = meter.lock();
+        let mut meter = self.meter.lock();
         for entry in &prepared.batch.entries {
+            let Some(set) = self.interner.set(entry.place) else { continue };
             let row = &entry.row;
-            let attributes = self.interner.attributes(&self.connection, row.attributes)?;
-            let tools = self.interner.tools(&self.connection, row.tools)?;
-            meter.observe(row, &attributes, &tools, Some(now));
+            meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), Some(now));
             self.folds.observe(row);
             self.tally.observe(row);
         }
@@ -109,30 +108,24 @@ impl Ledger {
         Ok(())
     }
 
-    fn write(&mut self, prepared: &Prepared) -> Result<(), Error> {
+    fn write(&self, prepared: &Prepared) -> Result<(), Error> {
         let batch = &prepared.batch;
-        let mut currencies = Vec::with_capacity(batch.entries.len());
-        for Entry { row, .. } in &batch.entries {
-            let id = |cost: Option<crate::record::Cost>| cost.map(|cost| cost.currency);
-            currencies.push([
-                self.interner.currency_id(&self.connection, id(row.cost))?,
-                self.interner.currency_id(&self.connection, id(row.logged_cost))?,
-            ]);
-        }
         let transaction = self.connection.unchecked_transaction()?;
         intern::write(&transaction, &self.interner.pending)?;
-        let mut rows = batch.entries.iter().zip(currencies);
-        let mut left = batch.entries.len();
         // In memory nothing but dictionaries and folds is kept.
-        while self.path.is_some() && left > 0 {
-            let size = if left >= ROWS_PER_STATEMENT { ROWS_PER_STATEMENT } else { 1 };
-            let mut statement = transaction.prepare_cached(&insert_sql(size))?;
-            let mut binder = Binder::new(&mut statement);
-            for (entry, currencies) in rows.by_ref().take(size) {
-                binder.row(batch, entry, currencies)?;
+        let mut rows = if self.path.is_some() { batch.entries.as_slice() } else { &[] };
+        let (many, one) = (insert_sql(ROWS_PER_STATEMENT), insert_sql(1));
+        let mut bytes = Vec::new();
+        while !rows.is_empty() {
+            let (size, sql) = if rows.len() >= ROWS_PER_STATEMENT { (ROWS_PER_STATEMENT, &many) } else { (1, &one) };
+            let (now, rest) = rows.split_at_checked(size).unwrap_or((rows, &[]));
+            let mut statement = transaction.prepare_cached(sql)?;
+            let mut binder = Binder::new(&mut statement, &mut bytes);
+            for entry in now {
+                binder.row(batch, entry)?;
             }
             binder.execute()?;
-            left -= size;
+            rows = rest;
         }
         self.write_counts(&prepared.counts)?;
         let mut upsert = transaction.prepare_cached("INSERT OR REPLACE INTO files (file, position) VALUES (?1, ?2)")?;

@@ -3,8 +3,11 @@
 //! Each kind of label set has one map; a row touches at most a handful of entries. Label values are admitted in the
 //! order in which they are first seen, which is the ledger's order, so a replay admits the same ones.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use super::Config;
 use super::catalogue::{Id, REQUEST_LABELS};
@@ -60,7 +63,7 @@ pub struct Meter {
     values: BTreeMap<String, BTreeSet<String>>,
     /// Stored series that a change of labels has merged into others: to be removed from disk.
     removed: Vec<Dirty>,
-    handles: HashMap<(u32, bool), Handles>,
+    handles: HashMap<(u32, bool), Handles, RandomState>,
     lines: usize,
     stored_bounds: StoredBounds,
     /// Series that are born from then on stand at 0 for a while; earlier ones came with history.
@@ -93,7 +96,7 @@ impl Meter {
             own_dirty: false,
             values: BTreeMap::new(),
             removed: Vec::new(),
-            handles: HashMap::new(),
+            handles: HashMap::default(),
             lines: 0,
             stored_bounds: StoredBounds::default(),
             hold_from: None,

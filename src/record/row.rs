@@ -23,6 +23,10 @@ pub struct Row {
     pub tools: u32,
     /// Number of user messages in the request, 0 where unknown.
     pub chat_round: u32,
+    /// The part of its session: the id of the part's first row. 0 where it belongs to no session.
+    pub part: i64,
+    /// The row before it in its part, 0 for the first.
+    pub previous: i64,
     /// HTTP status, 0 where unknown.
     pub status: u16,
     /// How it ended.
