@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) row: Row,
     /// Place of the attributes in the writer's dictionary, once it is found.
     pub(super) place: u32,
+    /// What the row's key is the hash of.
+    pub(super) key: Range<u32>,
     pub(super) attributes: Range<u32>,
     pub(super) user: Range<u32>,
     pub(super) session: Range<u32>,
@@ -119,7 +121,9 @@ impl Batch {
     /// Adds a request.
     pub fn push(&mut self, record: &Record<'_>, context: &Context<'_>) {
         let gateway = self.sources.get(context.source).map_or("", |(name, _)| name.as_str());
-        let key = duplicate_key(gateway, record, context.line);
+        let start = self.text.len();
+        append_key(&mut self.text, gateway, record, context.line);
+        let key = range(start, self.text.len());
         let attributes = {
             let start = self.text.len();
             Attributes::pack(
@@ -168,11 +172,11 @@ impl Batch {
                 savings_nanos: context.priced.cache_savings_nanos,
                 logged_cost: record.logged_cost,
                 price_row: context.price_row,
-                key,
                 trace_id: record.trace_id,
                 ..Row::default()
             },
             place: 0,
+            key,
             attributes,
             user,
             session,
@@ -215,52 +219,61 @@ fn range(start: usize, end: usize) -> Range<u32> {
     clamp(start)..clamp(end)
 }
 
-/// The first 128 bits of SHA-256 over gateway, request id, start, duration, bytes sent and chat id; without a request
-/// id over gateway and line.
-fn duplicate_key(gateway: &str, record: &Record<'_>, line: &[u8]) -> [u8; 16] {
-    let mut digest = Sha256::new();
-    digest.update(gateway.as_bytes());
-    digest.update([0]);
+/// Appends what tells a request from all others: gateway, request id, start, duration, bytes sent and chat id; without a
+/// request id gateway and line. The writer hashes it, as the reader has more to do.
+fn append_key(text: &mut Vec<u8>, gateway: &str, record: &Record<'_>, line: &[u8]) {
+    text.extend_from_slice(gateway.as_bytes());
+    text.push(0);
     if record.request_id.is_empty() {
-        digest.update(line);
+        // A line may be long, and text stays in memory until the batch is written.
+        text.extend_from_slice(&Sha256::digest(line));
         // A line of several records has one hash: what tells them apart goes in too.
-        digest.update(record.start.to_le_bytes());
-        digest.update(record.chat_id.as_bytes());
+        text.extend_from_slice(&record.start.to_le_bytes());
     } else {
-        digest.update(record.request_id.as_bytes());
-        digest.update([0]);
-        digest.update(record.start.to_le_bytes());
-        digest.update(record.duration.unwrap_or(-1).to_le_bytes());
-        digest.update(record.bytes_sent.unwrap_or(u64::MAX).to_le_bytes());
-        digest.update(record.chat_id.as_bytes());
+        text.extend_from_slice(record.request_id.as_bytes());
+        text.push(0);
+        text.extend_from_slice(&record.start.to_le_bytes());
+        text.extend_from_slice(&record.duration.unwrap_or(-1).to_le_bytes());
+        text.extend_from_slice(&record.bytes_sent.unwrap_or(u64::MAX).to_le_bytes());
     }
+    text.extend_from_slice(record.chat_id.as_bytes());
+}
+
+/// The first 128 bits of SHA-256 over what tells a request from all others.
+pub(super) fn duplicate_key(text: &[u8]) -> [u8; 16] {
     let mut key = [0; 16];
-    key.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
+    key.iter_mut().zip(Sha256::digest(text)).for_each(|(to, from)| *to = from);
     key
 }
 
+/// Values of lower-case hexadecimal digits; 16 for any other byte.
+const DIGITS: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
 /// Reads the 36-character form in lower case; any other form is kept as text so that it can be shown as it was.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    let mut uuid = [0; 16];
-    let mut digits = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            if *byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let value = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        let slot = uuid.get_mut(digits / 2)?;
-        *slot = (*slot << 4) | value;
-        digits += 1;
+    let &[a, b, c, d, e, f, g, h, b'-', i, j, k, l, b'-', m, n, o, p, b'-', q, r, s, t, b'-', ref rest @ ..] =
+        text.as_bytes()
+    else {
+        return None;
+    };
+    let &[u, v, w, x, y, z, aa, bb, cc, dd, ee, ff] = rest else { return None };
+    let digits = [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc, dd, ee, ff];
+    let (mut uuid, mut all) = ([0; 16], 0);
+    for (byte, [high, low]) in uuid.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let value = |digit: &u8| DIGITS.get(usize::from(*digit)).copied().unwrap_or(16);
+        let (high, low) = (value(high), value(low));
+        all |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(uuid)
+    (all < 16).then_some(uuid)
 }
 
 #[cfg(test)]
@@ -279,17 +292,22 @@ mod tests {
     #[test]
     fn the_key_tells_requests_apart_by_what_the_log_says() {
         let record = Record { request_id: "a".into(), start: 5, duration: Some(7), ..Record::default() };
-        let key = duplicate_key("g", &record, b"line");
-        assert_eq!(key, duplicate_key("g", &record, b"another line"));
+        let key = |record: &Record<'_>, line: &[u8]| {
+            let mut text = Vec::new();
+            append_key(&mut text, "g", record, line);
+            duplicate_key(&text)
+        };
+        let usual = key(&record, b"line");
+        assert_eq!(usual, key(&record, b"another line"));
         for other in [
             Record { start: 6, ..record.clone() },
             Record { duration: None, ..record.clone() },
             Record { bytes_sent: Some(1), ..record.clone() },
             Record { chat_id: "c".into(), ..record.clone() },
         ] {
-            assert_ne!(key, duplicate_key("g", &other, b"line"));
+            assert_ne!(usual, key(&other, b"line"));
         }
         let nameless = Record { request_id: "".into(), ..record };
-        assert_ne!(duplicate_key("g", &nameless, b"one"), duplicate_key("g", &nameless, b"two"));
+        assert_ne!(key(&nameless, b"one"), key(&nameless, b"two"));
     }
 }

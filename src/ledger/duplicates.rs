@@ -1,10 +1,15 @@
 //! The keys of the last records, to tell a repeated one.
 //!
 //! A ring of 128-bit keys and an open-addressing table of positions in it: 24 bytes a key, where a hash set of keys
-//! would take 36 or more. Keys come from SHA-256, so their bits are as good as any further hash.
+//! would take 36 or more. Keys come from SHA-256, so their bits are as good as any further hash. A position leaves bits of
+//! its word free, which hold a few of the key's: nearly every key that is not there is told so without a look at the ring.
 
 /// How many records back a repetition is recognised.
 pub(super) const WINDOW: usize = 1_000_000;
+
+/// Bits of a table's word that hold a position plus 1.
+const POSITION_BITS: u32 = 20;
+const POSITION: u32 = (1 << POSITION_BITS) - 1;
 
 /// Keys of one piece of the ring.
 const PIECE: usize = 16_384;
@@ -44,17 +49,17 @@ impl Ring {
 #[derive(Debug)]
 pub(super) struct Duplicates {
     ring: Ring,
-    /// Position in the ring plus 1; 0 is free.
+    /// Position in the ring plus 1 in the lower bits, bits of the key in the upper ones; 0 is free.
     table: Vec<u32>,
     next: usize,
     window: usize,
 }
 
 impl Duplicates {
-    /// An empty set that remembers `window` keys.
+    /// An empty set that remembers `window` keys, at most 1,048,574.
     #[must_use]
     pub(super) fn new(window: usize) -> Duplicates {
-        let window = window.clamp(1, u32::MAX as usize - 1);
+        let window = window.clamp(1, POSITION as usize - 1);
         Duplicates { ring: Ring::default(), table: vec![0; 1024], next: 0, window }
     }
 
@@ -83,16 +88,25 @@ impl Duplicates {
         u32::from_le_bytes([a, b, c, d]) as usize & (self.table.len() - 1)
     }
 
-    fn key_at(&self, slot: usize) -> Option<(usize, &[u8; 16])> {
-        let position = usize::try_from(*self.table.get(slot)?).ok()?.checked_sub(1)?;
-        Some((position, self.ring.get(position)?))
+    /// The bits of a key that stand beside its position; not those that say where it belongs.
+    fn mark(key: &[u8; 16]) -> u32 {
+        let [.., a, b, c, d] = *key;
+        u32::from_le_bytes([a, b, c, d]) & !POSITION
+    }
+
+    fn position(entry: u32) -> Option<usize> {
+        usize::try_from(entry & POSITION).ok()?.checked_sub(1)
+    }
+
+    fn key_at(&self, slot: usize) -> Option<&[u8; 16]> {
+        self.ring.get(Self::position(*self.table.get(slot)?)?)
     }
 
     fn find(&self, key: &[u8; 16]) -> Option<usize> {
-        let mask = self.table.len() - 1;
+        let (mask, mark) = (self.table.len() - 1, Self::mark(key));
         let mut slot = self.home(key);
-        while let Some((_, known)) = self.key_at(slot) {
-            if known == key {
+        while let Some(entry) = self.table.get(slot).copied().filter(|entry| *entry != 0) {
+            if entry & !POSITION == mark && Self::position(entry).and_then(|at| self.ring.get(at)) == Some(key) {
                 return Some(slot);
             }
             slot = (slot + 1) & mask;
@@ -103,12 +117,12 @@ impl Duplicates {
     fn link(&mut self, position: usize) {
         let Some(key) = self.ring.get(position) else { return };
         let mask = self.table.len() - 1;
-        let mut slot = self.home(key);
+        let (mut slot, mark) = (self.home(key), Self::mark(key));
         while self.table.get(slot).is_some_and(|entry| *entry != 0) {
             slot = (slot + 1) & mask;
         }
         if let Some(entry) = self.table.get_mut(slot) {
-            *entry = u32::try_from(position + 1).unwrap_or(0);
+            *entry = mark | u32::try_from(position + 1).unwrap_or(0);
         }
     }
 
@@ -120,7 +134,7 @@ impl Duplicates {
         let mut slot = hole;
         loop {
             slot = (slot + 1) & mask;
-            let Some((_, key)) = self.key_at(slot) else { break };
+            let Some(key) = self.key_at(slot) else { break };
             let home = self.home(key);
             if (slot.wrapping_sub(home) & mask) >= (slot.wrapping_sub(hole) & mask) {
                 let entry = self.table.get(slot).copied().unwrap_or(0);
@@ -149,10 +163,10 @@ mod tests {
     use std::collections::VecDeque;
 
     fn key(n: u64) -> [u8; 16] {
-        // Few distinct homes, so that runs collide and wrap around.
+        // Few distinct homes and one mark, so that runs collide and wrap around.
         let mut key = [0; 16];
         key[..4].copy_from_slice(&u32::try_from(n % 7 + 1020).unwrap().to_le_bytes());
-        key[8..].copy_from_slice(&n.to_le_bytes());
+        key[4..12].copy_from_slice(&n.to_le_bytes());
         key
     }
 

@@ -3,7 +3,7 @@
 //! [`Batch`] is what the reader collects; [`Ledger::prepare`] drops repetitions and turns text into dictionary ids;
 //! [`Ledger::commit`] writes rows, positions and counts in one transaction and then moves the folds. [`writer`] is the
 //! thread around it: it tries again while the disk is full and writes the folds now and then. `retention`,
-//! `reprice` and `inspect` are the jobs. No other module names the database crate.
+//! `reprice` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
 
 mod batch;
 mod config;
@@ -12,6 +12,7 @@ mod fold;
 mod inspect;
 mod intern;
 mod measure;
+mod migrate;
 mod open;
 mod reprice;
 mod retention;

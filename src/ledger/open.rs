@@ -13,6 +13,7 @@ use super::duplicates::{Duplicates, WINDOW};
 use super::fold::Folds;
 use super::intern::{Interner, Privacy};
 use super::measure;
+use super::migrate::migrate;
 use super::row;
 use super::tally::Tally;
 use crate::clock::Clock;
@@ -69,6 +70,16 @@ pub enum Error {
         /// Its version.
         found: i64,
     },
+    /// An older program wrote it, and it is only to be read.
+    #[error(
+        "open the ledger {path}: it has version {found}, and this program reads version {SCHEMA_VERSION}; `tokentail run` brings it to that, after making a copy"
+    )]
+    Older {
+        /// Database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
     /// It is another program's database.
     #[error("open the ledger {0}: it is not a tokentail ledger; use another --data-dir")]
     Foreign(PathBuf),
@@ -118,7 +129,12 @@ impl Error {
     pub fn is_misuse(&self) -> bool {
         matches!(
             self,
-            Error::Missing(_) | Error::Locked { .. } | Error::Network { .. } | Error::Newer { .. } | Error::Foreign(_)
+            Error::Missing(_)
+                | Error::Locked { .. }
+                | Error::Network { .. }
+                | Error::Newer { .. }
+                | Error::Older { .. }
+                | Error::Foreign(_)
         )
     }
 }
@@ -191,7 +207,7 @@ impl Ledger {
         let (connection, path, lock) = match &options.data_dir {
             DataDir::None => {
                 let connection = Connection::open_in_memory()?;
-                set_up(&connection)?;
+                set_up(&connection, None)?;
                 (connection, None, None)
             }
             DataDir::Path(folder) => {
@@ -201,7 +217,7 @@ impl Ledger {
                 let path = folder.join(LEDGER_FILE);
                 let connection = Connection::open(&path).map_err(at(&path))?;
                 check_identity(&connection, &path)?;
-                set_up(&connection).map_err(|error| name_path(error, &path))?;
+                set_up(&connection, Some(&path)).map_err(|error| name_path(error, &path))?;
                 (connection, Some(path), Some(lock))
             }
         };
@@ -393,12 +409,16 @@ pub(super) fn open_for_reading(folder: &Path) -> Result<(Connection, PathBuf), E
         })
         .map_err(at(&path))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(at(&path))?;
-    check_identity(&connection, &path)?;
+    let version = check_identity(&connection, &path)?;
+    if version < SCHEMA_VERSION {
+        return Err(Error::Older { path, found: version });
+    }
     connection.pragma_update(None, "query_only", true).map_err(at(&path))?;
     Ok((connection, path))
 }
 
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), Error> {
+/// The version of a ledger that this program may open; 0 for an empty one.
+fn check_identity(connection: &Connection, path: &Path) -> Result<i64, Error> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(at(path));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 =
@@ -409,10 +429,10 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), Error> {
     if version > SCHEMA_VERSION {
         return Err(Error::Newer { path: path.to_owned(), found: version });
     }
-    Ok(())
+    Ok(version)
 }
 
-fn set_up(connection: &Connection) -> Result<(), Error> {
+fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == 0 {
@@ -431,6 +451,8 @@ fn set_up(connection: &Connection) -> Result<(), Error> {
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
         ))?;
+    } else if let Some(path) = path.filter(|_| version < SCHEMA_VERSION) {
+        migrate(connection, path, version)?;
     }
     Ok(())
 }
@@ -486,14 +508,19 @@ fn refuse_network(folder: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// There is no ledger, the target exists, or the copy cannot be written.
-pub fn backup(folder: &Path, target: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, Error> {
+pub fn backup(folder: &Path, target: &Path, progress: impl FnMut(u64, u64)) -> Result<u64, Error> {
     let (source, _) = open_for_reading(folder)?;
+    copy(&source, target, progress)
+}
+
+/// Copies a database to a file that does not exist yet; returns its bytes.
+pub(super) fn copy(source: &Connection, target: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, Error> {
     // Made exclusively first: an existing file is never overwritten, not even by two backups at once.
     OpenOptions::new().write(true).create_new(true).open(target).map_err(file("make the backup", target))?;
     let copied = (|| {
         let mut copy = Connection::open(target).map_err(at(target))?;
         {
-            let backup = rusqlite::backup::Backup::new(&source, &mut copy)?;
+            let backup = rusqlite::backup::Backup::new(source, &mut copy)?;
             loop {
                 let step = backup.step(256)?;
                 let state = backup.progress();

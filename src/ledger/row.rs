@@ -58,7 +58,7 @@ fn flags(row: &Row) -> u64 {
         | u64::from(row.anomalies.bits()) << 11
 }
 
-fn unpack_flags(flags: u64, row: &mut Row) {
+pub(super) fn unpack_flags(flags: u64, row: &mut Row) {
     let bits = |shift: u32, width: u32| u16::try_from((flags >> shift) & ((1 << width) - 1)).unwrap_or(0);
     row.outcome = match bits(0, 4) {
         0 => Outcome::Success,
@@ -310,9 +310,8 @@ pub(super) fn read_range(connection: &Connection, after: i64, until: i64) -> Res
 
 /// Writes a row anew. The request id stays.
 pub(super) fn update(connection: &Connection, row: &Row) -> Result<(), Error> {
-    let stored: Vec<u8> = connection
-        .prepare_cached("SELECT data FROM requests WHERE id = ?1")?
-        .query_row([row.id], |row| row.get(0))?;
+    let stored: Vec<u8> =
+        connection.prepare_cached("SELECT data FROM requests WHERE id = ?1")?.query_row([row.id], |row| row.get(0))?;
     let (_, request_id) = decode_stored(row.id, &stored)?;
     let mut bytes = Vec::with_capacity(stored.len() + 16);
     encode(row, request_id, &mut bytes);
@@ -354,14 +353,19 @@ mod tests {
     }
 
     fn rows() -> impl Strategy<Value = Row> {
-        let numbers = (0_i64..i64::MAX, any::<i64>(), proptest::option::of(0..i64::MAX), any::<[u32; 7]>(), any::<u16>());
+        let numbers =
+            (0_i64..i64::MAX, any::<i64>(), proptest::option::of(0..i64::MAX), any::<[u32; 7]>(), any::<u16>());
         let cost = || proptest::option::of((0..i64::MAX).prop_map(|nanos| Cost { nanos, currency: Currency::CNY }));
         let rest = (any::<[u64; 6]>(), cost(), cost(), any::<[u8; 16]>(), any::<bool>(), 0_u16..1 << 8, any::<u8>());
         (numbers, rest).prop_map(|((id, start, span, ids, status), (tokens, cost, logged_cost, key, on, odd, kind))| {
             let [attributes, user, session, tools, chat_round, price_row, back] = ids;
             let [uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning] = tokens;
             let mut anomalies = Anomalies::default();
-            Anomaly::ALL.iter().enumerate().filter(|(at, _)| odd >> at & 1 == 1).for_each(|(_, one)| anomalies.insert(*one));
+            Anomaly::ALL
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| odd >> at & 1 == 1)
+                .for_each(|(_, one)| anomalies.insert(*one));
             let part = if on { id - i64::from(back).min(id - 1).max(0) } else { 0 };
             Row {
                 id,

@@ -299,3 +299,28 @@ proptest! {
         prop_assert!(Check::run(folder.path()).unwrap().is_ok());
     }
 }
+
+#[test]
+fn a_ledger_of_version_1_is_copied_and_brought_to_this_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(LEDGER_FILE);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../tests/ledger/version-1.sql")).unwrap();
+    drop(old);
+    let error = Info::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("it has version 1, and this program reads version 2"), "{error}");
+    drop(open(folder.path()));
+    let report = Check::run(folder.path()).unwrap();
+    assert!(report.is_ok(), "{:?}", report.findings);
+    assert_eq!(Info::read(folder.path()).unwrap().requests, 14);
+    let copy = rusqlite::Connection::open(folder.path().join("ledger.db.version-1")).unwrap();
+    let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1, "the copy is what was there before");
+    let mut found = Vec::new();
+    super::row::each(&rusqlite::Connection::open(&path).unwrap(), 11, 13, |row, request_id| {
+        found.push((row.tokens.input(), row.tokens.output(), row.status, row.trace_id.is_some(), request_id.text()));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found.last(), Some(&(5, 6, 200, true, "not-a-uuid".to_owned())));
+}

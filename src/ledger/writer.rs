@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::batch::Batch;
+use super::batch::{Batch, duplicate_key};
 use super::config::Retention;
 use super::intern::{self, NameKind};
 use super::open::{Error, Ledger};
@@ -46,6 +46,10 @@ impl Ledger {
     pub fn prepare(&mut self, mut batch: Batch) -> Result<Prepared, Error> {
         let mut entries = std::mem::take(&mut batch.entries);
         let mut duplicates = 0;
+        // In a loop of its own, as the next one waits for memory.
+        for entry in &mut entries {
+            entry.row.key = duplicate_key(batch.bytes(&entry.key));
+        }
         let known = &mut self.duplicates;
         let sources = &mut batch.sources;
         entries.retain(|entry| {

@@ -19,7 +19,9 @@ pub struct Prices {
     /// By index of the row in the table.
     ids: Arc<[u32]>,
     mode: CostMode,
-    known: HashMap<(Box<str>, Box<str>), Known, RandomState>,
+    /// Pairs of provider and model to their place in `known`.
+    places: HashMap<(Box<str>, Box<str>), usize, RandomState>,
+    known: Vec<Known>,
 }
 
 /// What is remembered of a provider and a model.
@@ -51,12 +53,12 @@ impl Prices {
     /// Prices by a table whose rows the ledger keeps under `ids`.
     #[must_use]
     pub fn new(table: Arc<Table>, ids: Vec<u32>, mode: CostMode) -> Prices {
-        Prices { table, ids: ids.into(), mode, known: HashMap::default() }
+        Prices { table, ids: ids.into(), mode, places: HashMap::default(), known: Vec::new() }
     }
 
     pub(super) fn price(&mut self, record: &Record<'_>) -> RecordPrice<'_> {
-        self.remember(&record.provider, &record.model);
-        let Some(known) = self.known.get(&Pair(&record.provider, &record.model)) else { return RecordPrice::default() };
+        let place = self.place(&record.provider, &record.model);
+        let Some(known) = self.known.get(place) else { return RecordPrice::default() };
         RecordPrice {
             provider: &known.provider,
             repricing: self.cost(known, record.start, Request::of(record), record.logged_cost),
@@ -65,9 +67,8 @@ impl Prices {
 
     /// What a stored row costs by this table.
     pub fn reprice(&mut self, row: &Row, attributes: &Attributes) -> Repricing {
-        self.remember(&attributes.provider, &attributes.model);
-        let pair = Pair(&attributes.provider, &attributes.model);
-        let Some(known) = self.known.get(&pair) else { return Repricing::default() };
+        let place = self.place(&attributes.provider, &attributes.model);
+        let Some(known) = self.known.get(place) else { return Repricing::default() };
         let request = row.counted.then_some(Request {
             start: row.start,
             service_tier: attributes.service_tier,
@@ -77,15 +78,20 @@ impl Prices {
         self.cost(known, row.start, request, row.logged_cost)
     }
 
-    fn remember(&mut self, provider: &str, model: &str) {
-        if self.known.contains_key(&Pair(provider, model)) {
-            return;
+    /// Place of what is known of a pair, which is looked up in the table where it is new.
+    fn place(&mut self, provider: &str, model: &str) -> usize {
+        if let Some(place) = self.places.get(&Pair(provider, model)) {
+            return *place;
         }
         if self.known.len() >= MAX_PAIRS {
+            self.places.clear();
             self.known.clear();
         }
-        let known = Known { provider: self.table.provider(provider).into(), matched: self.table.find(provider, model) };
-        self.known.insert((provider.into(), model.into()), known);
+        let place = self.known.len();
+        self.known
+            .push(Known { provider: self.table.provider(provider).into(), matched: self.table.find(provider, model) });
+        self.places.insert((provider.into(), model.into()), place);
+        place
     }
 
     /// The one way from tokens to the cost that counts. `request` is `None` where nothing was counted.

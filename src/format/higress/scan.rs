@@ -4,7 +4,7 @@
 //! control characters, a fault of any kind), and the slower path then decides. What it accepts is valid JSON on both levels,
 //! down to the last byte, so that both paths always agree: a property test holds them to it.
 
-use super::{Inner, Outer, OuterIndex};
+use super::{Inner, InnerIndex, Outer, OuterIndex};
 use crate::format::json;
 use crate::format::scalar::Scalar;
 use crate::format::usage::Details;
@@ -12,35 +12,77 @@ use crate::format::usage::Details;
 /// Deepest nesting that is followed here: the bits of a `u64`, well under the bound of the slower path.
 const MAX_DEPTH: u32 = 60;
 
-/// Keys of the template in its order, each with what follows its opening quote and its slot: found by one comparison where the
-/// next key is the expected one.
-const TEMPLATE: [(&str, &[u8], Option<OuterIndex>); 26] = [
-    ("ai_log", b"ai_log\":\"", Some(OuterIndex::ai_log)),
-    ("authority", b"authority\":\"", None),
-    ("bytes_received", b"bytes_received\":\"", None),
-    ("bytes_sent", b"bytes_sent\":\"", Some(OuterIndex::bytes_sent)),
-    ("downstream_local_address", b"downstream_local_address\":\"", None),
-    ("downstream_remote_address", b"downstream_remote_address\":\"", Some(OuterIndex::downstream_remote_address)),
-    ("duration", b"duration\":\"", Some(OuterIndex::duration)),
-    ("istio_policy_status", b"istio_policy_status\":\"", None),
-    ("method", b"method\":\"", None),
-    ("path", b"path\":\"", None),
-    ("protocol", b"protocol\":\"", None),
-    ("request_id", b"request_id\":\"", Some(OuterIndex::request_id)),
-    ("requested_server_name", b"requested_server_name\":\"", None),
-    ("response_code", b"response_code\":\"", Some(OuterIndex::response_code)),
-    ("response_flags", b"response_flags\":\"", Some(OuterIndex::response_flags)),
-    ("route_name", b"route_name\":\"", Some(OuterIndex::route_name)),
-    ("start_time", b"start_time\":\"", Some(OuterIndex::start_time)),
-    ("trace_id", b"trace_id\":\"", Some(OuterIndex::trace_id)),
-    ("upstream_cluster", b"upstream_cluster\":\"", Some(OuterIndex::upstream_cluster)),
-    ("upstream_host", b"upstream_host\":\"", None),
-    ("upstream_local_address", b"upstream_local_address\":\"", None),
-    ("upstream_service_time", b"upstream_service_time\":\"", None),
-    ("upstream_transport_failure_reason", b"upstream_transport_failure_reason\":\"", None),
-    ("user_agent", b"user_agent\":\"", Some(OuterIndex::user_agent)),
-    ("x_forwarded_for", b"x_forwarded_for\":\"", Some(OuterIndex::x_forwarded_for)),
-    ("response_code_details", b"response_code_details\":\"", Some(OuterIndex::response_code_details)),
+/// A key that is looked for, as the line goes on behind its opening quote.
+struct Known<I> {
+    anchor: &'static [u8],
+    /// The first 8 bytes of the anchor, big-endian, so that their order is that of the keys.
+    word: u64,
+    /// Which bits of a word belong to the anchor.
+    mask: u64,
+    slot: Option<I>,
+}
+
+const fn known<I>(anchor: &'static [u8], slot: Option<I>) -> Known<I> {
+    let (mut word, mut at) = (0, 0);
+    while at < 8 {
+        word = word << 8 | if at < anchor.len() { anchor[at] as u64 } else { 0 };
+        at += 1;
+    }
+    let mask = if anchor.len() < 8 { u64::MAX << (64 - anchor.len() * 8) } else { u64::MAX };
+    Known { anchor, word, mask, slot }
+}
+
+/// Keys of the template, in its order, which is that of the alphabet but for the last.
+const OUTER: [Known<OuterIndex>; 26] = [
+    known(b"ai_log\":\"", Some(OuterIndex::ai_log)),
+    known(b"authority\":\"", None),
+    known(b"bytes_received\":\"", None),
+    known(b"bytes_sent\":\"", Some(OuterIndex::bytes_sent)),
+    known(b"downstream_local_address\":\"", None),
+    known(b"downstream_remote_address\":\"", Some(OuterIndex::downstream_remote_address)),
+    known(b"duration\":\"", Some(OuterIndex::duration)),
+    known(b"istio_policy_status\":\"", None),
+    known(b"method\":\"", None),
+    known(b"path\":\"", None),
+    known(b"protocol\":\"", None),
+    known(b"request_id\":\"", Some(OuterIndex::request_id)),
+    known(b"requested_server_name\":\"", None),
+    known(b"response_code\":\"", Some(OuterIndex::response_code)),
+    known(b"response_flags\":\"", Some(OuterIndex::response_flags)),
+    known(b"route_name\":\"", Some(OuterIndex::route_name)),
+    known(b"start_time\":\"", Some(OuterIndex::start_time)),
+    known(b"trace_id\":\"", Some(OuterIndex::trace_id)),
+    known(b"upstream_cluster\":\"", Some(OuterIndex::upstream_cluster)),
+    known(b"upstream_host\":\"", None),
+    known(b"upstream_local_address\":\"", None),
+    known(b"upstream_service_time\":\"", None),
+    known(b"upstream_transport_failure_reason\":\"", None),
+    known(b"user_agent\":\"", Some(OuterIndex::user_agent)),
+    known(b"x_forwarded_for\":\"", Some(OuterIndex::x_forwarded_for)),
+    known(b"response_code_details\":\"", Some(OuterIndex::response_code_details)),
+];
+
+/// Keys of `ai_log`, which Higress sorts, as they go on with its escaped quotes.
+const INNER: [Known<InnerIndex>; 19] = [
+    known(b"api\\\":", None),
+    known(b"cached_tokens\\\":", Some(InnerIndex::cached_tokens)),
+    known(b"chat_id\\\":", Some(InnerIndex::chat_id)),
+    known(b"chat_round\\\":", Some(InnerIndex::chat_round)),
+    known(b"consumer\\\":", Some(InnerIndex::consumer)),
+    known(b"input_token\\\":", Some(InnerIndex::input_token)),
+    known(b"input_token_details\\\":", Some(InnerIndex::input_token_details)),
+    known(b"llm_first_token_duration\\\":", Some(InnerIndex::llm_first_token_duration)),
+    known(b"llm_service_duration\\\":", Some(InnerIndex::llm_service_duration)),
+    known(b"model\\\":", Some(InnerIndex::model)),
+    known(b"output_token\\\":", Some(InnerIndex::output_token)),
+    known(b"output_token_details\\\":", Some(InnerIndex::output_token_details)),
+    known(b"reasoning_tokens\\\":", Some(InnerIndex::reasoning_tokens)),
+    known(b"response_type\\\":", Some(InnerIndex::response_type)),
+    known(b"session_id\\\":", Some(InnerIndex::session_id)),
+    known(b"token_ratelimit_status\\\":", Some(InnerIndex::token_ratelimit_status)),
+    known(b"tool_calls\\\":", Some(InnerIndex::tool_calls)),
+    known(b"total_token\\\":", Some(InnerIndex::total_token)),
+    known(b"user_id\\\":", Some(InnerIndex::user_id)),
 ];
 
 /// Fills the slots from a line and returns its text; `None`, with some slots filled, where it is not of the usual shape.
@@ -50,21 +92,14 @@ pub(super) fn scan<'a>(line: &'a [u8], outer: &mut Outer<'a>, inner: &mut Inner<
     }
     let text = std::str::from_utf8(line).ok()?;
     let mut has_ai_log = false;
-    let mut expected = TEMPLATE.as_slice();
+    let mut expected = OUTER.as_slice();
     let mut cursor = Cursor { text, bytes: line, at: 2 };
     loop {
-        let index = match expected {
-            [(_, anchor, index), rest @ ..] if cursor.expect(anchor).is_some() => {
-                expected = rest;
-                *index
-            }
-            _ => {
+        let index = match cursor.known(&mut expected) {
+            Some(slot) => slot,
+            None => {
                 let key = cursor.plain_until_quote()?;
                 cursor.expect(b":\"")?;
-                // Users leave keys out and add their own: go on behind this one where the template has it.
-                if let Some(at) = expected.iter().position(|(known, _, _)| *known == key) {
-                    expected = expected.get(at + 1..)?;
-                }
                 Outer::index(key)
             }
         };
@@ -76,11 +111,7 @@ pub(super) fn scan<'a>(line: &'a [u8], outer: &mut Outer<'a>, inner: &mut Inner<
             // An empty object is no AI data, which the slower path says.
             cursor.expect(b"{\\")?;
             cursor.at -= 1;
-            cursor.object(|key, value| {
-                if let Some(slot) = inner.slot(key) {
-                    *slot = plain(value);
-                }
-            })?;
+            cursor.ai_log(inner)?;
             cursor.expect(b"\"")?;
         } else {
             let value = cursor.plain_until_quote()?;
@@ -141,6 +172,19 @@ fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
+/// Whether `text` begins with `wanted`, which is at most a few words long: compared in place, as the call of a library costs
+/// more than the comparison.
+#[inline(always)]
+fn begins(text: &[u8], wanted: &[u8]) -> bool {
+    let Some(text) = text.get(..wanted.len()) else { return false };
+    match (text.last_chunk::<8>(), wanted.last_chunk::<8>()) {
+        (Some(end), Some(wanted_end)) => {
+            end == wanted_end && text.as_chunks::<8>().0.iter().eq(wanted.as_chunks::<8>().0)
+        }
+        _ => text == wanted,
+    }
+}
+
 struct Cursor<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -164,6 +208,58 @@ impl<'a> Cursor<'a> {
     fn expect(&mut self, wanted: &[u8]) -> Option<()> {
         let rest = self.bytes.get(self.at..)?;
         rest.starts_with(wanted).then(|| self.at += wanted.len())
+    }
+
+    /// Passes the key at the cursor if it is one of the expected, and says which slot it has. Keys that come before it in the
+    /// order of the alphabet are not there, and are no longer expected.
+    #[inline(always)]
+    fn known<I: Copy>(&mut self, expected: &mut &[Known<I>]) -> Option<Option<I>> {
+        let rest = self.bytes.get(self.at..)?;
+        let word = u64::from_be_bytes(*rest.first_chunk::<8>()?);
+        while let [known, later @ ..] = *expected {
+            if known.word > word & known.mask {
+                return None;
+            }
+            *expected = later;
+            if known.word == word & known.mask && begins(rest, known.anchor) {
+                self.at += known.anchor.len();
+                return Some(known.slot);
+            }
+        }
+        None
+    }
+
+    /// The object of `ai_log`, behind its `{`.
+    fn ai_log(&mut self, inner: &mut Inner<'a>) -> Option<()> {
+        let mut expected = INNER.as_slice();
+        loop {
+            self.expect(b"\\\"")?;
+            let slot = match self.known(&mut expected) {
+                Some(slot) => slot,
+                None => Inner::index(self.key()?),
+            };
+            let value = self.value()?;
+            if let Some(slot) = slot {
+                *inner.at(slot) = plain(value);
+            }
+            match self.next()? {
+                b',' => {}
+                b'}' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// The rest of a key behind its opening quote, and the colon.
+    fn key(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        // A key with an escape of its own might be one of ours in disguise.
+        if self.skip_string()? {
+            return None;
+        }
+        let key = self.text.get(start..self.at - 2)?;
+        self.expect(b":")?;
+        Some(key)
     }
 
     /// Moves to the next `"` or `\` and returns which it is.
@@ -204,15 +300,8 @@ impl<'a> Cursor<'a> {
         }
         loop {
             self.expect(b"\\\"")?;
-            let start = self.at;
-            // A key with an escape of its own might be one of ours in disguise.
-            if self.skip_string()? {
-                return None;
-            }
-            let key = self.text.get(start..self.at - 2)?;
-            self.expect(b":")?;
-            let value = self.value()?;
-            found(key, value);
+            let key = self.key()?;
+            found(key, self.value()?);
             match self.next()? {
                 b',' => {}
                 b'}' => return Some(()),
