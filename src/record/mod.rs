@@ -137,6 +137,9 @@ pub struct Record<'a> {
     pub client_address: Cow<'a, str>,
     /// Client's user agent, for joining requests without a session id. Never stored.
     pub user_agent: Cow<'a, str>,
+    /// JSON text of the request's messages, where the log has them and no session id: they tell which conversation a
+    /// request goes on with. Never stored.
+    pub messages: Cow<'a, str>,
     /// What was odd about the line.
     pub anomalies: Anomalies,
 }

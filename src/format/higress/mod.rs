@@ -119,6 +119,7 @@ slots! {
         input_token_details = "input_token_details",
         llm_first_token_duration = "llm_first_token_duration",
         llm_service_duration = "llm_service_duration",
+        messages = "messages",
         model = "model",
         output_token = "output_token",
         output_token_details = "output_token_details",
@@ -313,6 +314,9 @@ fn draft<'a>(outer: &mut Outer<'a>, inner: &mut Inner<'a>, zone: &TimeZone, salv
     draft.limited = matches!(&inner.token_ratelimit_status, Scalar::Text(text) if text == "limited");
     record.tool_calls = tool_names(std::mem::take(&mut inner.tool_calls));
     record.session_id = inner.session_id.take_text();
+    if record.session_id.is_empty() {
+        record.messages = messages(std::mem::take(&mut inner.messages));
+    }
     record.chat_id = inner.chat_id.take_text();
     record.model = inner.model.take_text();
     for other in [&mut outer.consumer, &mut outer.x_mse_consumer, &mut outer.mse_consumer] {
@@ -406,6 +410,16 @@ fn tool_names<'a>(value: Scalar<'a>) -> Vec<Cow<'a, str>> {
         names.len() < MAX_TOOL_CALLS
     });
     names
+}
+
+/// The array of messages as JSON text, also from inside a string; empty where there is none or it was cut short.
+fn messages(value: Scalar<'_>) -> Cow<'_, str> {
+    match value {
+        Scalar::Escaped(text) => json::unescape(text),
+        Scalar::Nested(text) => text,
+        Scalar::Text(text) => json::embedded(text).unwrap_or_default(),
+        _ => Cow::Borrowed(""),
+    }
 }
 
 /// `outbound|443||llm-aliyun.internal.dns` → `llm-aliyun.internal.dns`; any other name as it is.

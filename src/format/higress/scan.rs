@@ -63,7 +63,7 @@ const OUTER: [Known<OuterIndex>; 26] = [
 ];
 
 /// Keys of `ai_log`, which Higress sorts, as they go on with its escaped quotes.
-const INNER: [Known<InnerIndex>; 19] = [
+const INNER: [Known<InnerIndex>; 20] = [
     known(b"api\\\":", None),
     known(b"cached_tokens\\\":", Some(InnerIndex::cached_tokens)),
     known(b"chat_id\\\":", Some(InnerIndex::chat_id)),
@@ -73,6 +73,7 @@ const INNER: [Known<InnerIndex>; 19] = [
     known(b"input_token_details\\\":", Some(InnerIndex::input_token_details)),
     known(b"llm_first_token_duration\\\":", Some(InnerIndex::llm_first_token_duration)),
     known(b"llm_service_duration\\\":", Some(InnerIndex::llm_service_duration)),
+    known(b"messages\\\":", Some(InnerIndex::messages)),
     known(b"model\\\":", Some(InnerIndex::model)),
     known(b"output_token\\\":", Some(InnerIndex::output_token)),
     known(b"output_token_details\\\":", Some(InnerIndex::output_token_details)),
