@@ -171,6 +171,7 @@ impl Sidecar {
             rates: figures::rates(&in_force.rates, &self.zone, now),
             budgets: figures.budgets.clone(),
             month_cost: figures.month_cost.clone(),
+            sessions_open: status.sessions_open,
             ledger_rows: status.rows,
             ledger_size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
             last_commit: status.last_commit,

@@ -172,6 +172,8 @@ pub struct Status {
     pub sources: std::collections::BTreeMap<String, SourceCounts>,
     /// Rows ever written.
     pub rows: u64,
+    /// Open sessions by gateway.
+    pub sessions_open: std::collections::BTreeMap<String, u64>,
     /// Time of the last commit.
     pub last_commit: Option<Micros>,
     /// When each job last succeeded.

@@ -151,6 +151,20 @@ catalogue! {
         "Cost of the present calendar month, from the ledger.";
     MonthCostForecast: Gauge "tokentail_month_cost_forecast" ["gateway", "currency"] "",
         "Cost at the end of the month if it goes on at the mean rate of the month so far.";
+    SessionsStarted: Counter "tokentail_sessions_started_total" ["gateway"] "",
+        "Parts of sessions that have begun.";
+    SessionsEnded: Counter "tokentail_sessions_ended_total" ["gateway", "reason"] "",
+        "Parts of sessions that have closed, by reason.";
+    SessionsReopened: Counter "tokentail_sessions_reopened_total" ["gateway"] "",
+        "Closed parts of sessions that a late request has opened again.";
+    SessionsOpen: Gauge "tokentail_sessions_open" ["gateway"] "",
+        "Sessions that are open now.";
+    SessionDuration: Histogram "tokentail_session_duration_seconds" ["gateway"] "seconds",
+        "First start to last end of a part of a session, measured when it closes for the first time.";
+    SessionTurns: Histogram "tokentail_session_turns" ["gateway"] "",
+        "Turns of a part of a session, measured when it closes for the first time.";
+    SessionSeconds: Counter "tokentail_session_seconds_total" ["gateway", "consumer"] "seconds",
+        "Time of use: duration of closed parts of sessions.";
     LogLines: Counter "tokentail_log_lines_total" ["source"] "",
         "Logical lines read.";
     LogBytes: Counter "tokentail_log_bytes_total" ["source"] "",

@@ -14,6 +14,13 @@ pub const TOKEN_SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.
 /// Upper bounds in seconds for commits.
 pub const COMMIT_SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
+/// Upper bounds in seconds for sessions: 30 s to 24 h.
+pub const SESSION_SECONDS: [f64; 11] =
+    [30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0, 86_400.0];
+
+/// Upper bounds for the turns of a session.
+pub const SESSION_TURNS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0];
+
 /// An ascending list of upper bounds; the last bucket, without bound, is implied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bounds {
@@ -61,7 +68,7 @@ pub struct Histogram {
     buckets: Vec<u64>,
     /// Sum of all observations in nanoseconds.
     #[serde(rename = "s", default)]
-    sum_nanos: u64,
+    sum_nanos: u128,
     #[serde(skip)]
     exemplars: Vec<Option<Exemplar>>,
 }
@@ -77,7 +84,7 @@ impl Histogram {
         if let Some(bucket) = self.buckets.get_mut(index) {
             *bucket += 1;
         }
-        self.sum_nanos = self.sum_nanos.saturating_add(u64::try_from(nanos).unwrap_or(0));
+        self.sum_nanos = self.sum_nanos.saturating_add(u128::try_from(nanos).unwrap_or(0));
         if let Some((trace_id, at)) = exemplar {
             self.exemplars.resize(size, None);
             if let Some(slot) = self.exemplars.get_mut(index) {

@@ -9,6 +9,7 @@ mod config;
 pub mod histogram;
 mod page;
 mod series;
+mod session;
 mod source;
 mod store;
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub use catalogue::{CATALOGUE, Id, Kind, Metric, markdown};
 pub use config::Config;
 pub use page::{BudgetState, Gauges, SourceGauges, encode};
 pub use series::{Dirty, Totals};
+pub use session::Ended;
 pub use source::SourceCounts;
 pub use store::Meter;

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::catalogue::{Id, Metric};
 use super::histogram::{Bounds, Histogram};
 use super::series::{Entry, RequestLabels, RequestSeries};
+use super::session::SessionSeries;
 use super::source::SourceCounts;
 use super::store::Meter;
 use crate::record::{Currency, Micros, money};
@@ -62,6 +63,8 @@ pub struct Gauges {
     pub budgets: Vec<BudgetState>,
     /// Gateway, currency, cost of the month so far and its forecast, in nano-units.
     pub month_cost: Vec<(String, Currency, i128, Option<i128>)>,
+    /// Open sessions by gateway.
+    pub sessions_open: BTreeMap<String, u64>,
     /// Rows ever written.
     pub ledger_rows: u64,
     /// Bytes on disk.
@@ -248,6 +251,17 @@ impl Samples<'_> {
             Id::MonthCostForecast => gauges.month_cost.iter().try_for_each(|(gateway, currency, _, forecast)| {
                 forecast.map_or(Ok(()), |nanos| self.gauge([gateway, currency.as_str()], units(nanos)))
             }),
+            Id::SessionsStarted => self.per_gateway(|series| series.started),
+            Id::SessionsReopened => self.per_gateway(|series| series.reopened),
+            Id::SessionsEnded => self.sessions_ended(),
+            Id::SessionsOpen => {
+                gauges.sessions_open.iter().try_for_each(|(gateway, count)| self.gauge([gateway], float(*count)))
+            }
+            Id::SessionDuration => {
+                self.session_histograms(&self.meter.sessions.duration_bounds, |series| &series.duration)
+            }
+            Id::SessionTurns => self.session_histograms(&self.meter.sessions.turn_bounds, |series| &series.turns),
+            Id::SessionSeconds => self.session_seconds(),
             Id::LogLines => self.per_source(|source| source.counts.lines),
             Id::LogBytes => self.per_source(|source| source.counts.bytes),
             Id::LogLostBytes => self.per_source(|source| source.counts.lost_bytes),
@@ -430,6 +444,50 @@ impl Samples<'_> {
         for entry in entries {
             let count = if self.held(entry) { 0 } else { entry.value };
             self.counter(entry.labels.each_ref().map(String::as_str), count)?;
+        }
+        Ok(())
+    }
+
+    fn per_gateway(&mut self, value: impl Fn(&SessionSeries) -> u64) -> fmt::Result {
+        for entry in &self.meter.sessions.gateways.entries {
+            let [gateway] = &entry.labels;
+            let count = if self.held(entry) { 0 } else { value(&entry.value) };
+            self.counter([gateway], count)?;
+        }
+        Ok(())
+    }
+
+    fn sessions_ended(&mut self) -> fmt::Result {
+        for entry in &self.meter.sessions.gateways.entries {
+            let ([gateway], held) = (&entry.labels, self.held(entry));
+            for (reason, count) in &entry.value.ended {
+                self.counter([gateway, reason], if held { 0 } else { *count })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn session_histograms(&mut self, bounds: &Bounds, value: impl Fn(&SessionSeries) -> &Histogram) -> fmt::Result {
+        for entry in &self.meter.sessions.gateways.entries {
+            let ([gateway], histogram) = (&entry.labels, value(&entry.value));
+            let none = Histogram::default();
+            let histogram = if self.held(entry) { &none } else { histogram };
+            let labels = Labels(self.metric.labels, [gateway], NO_DIMENSIONS);
+            self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                histogram.sum_seconds(),
+                histogram.count(),
+                &histogram.buckets(bounds),
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn session_seconds(&mut self) -> fmt::Result {
+        for entry in &self.meter.sessions.seconds.entries {
+            let [gateway, consumer] = &entry.labels;
+            let micros = if self.held(entry) { 0 } else { entry.value };
+            self.amount([gateway, consumer], NO_DIMENSIONS, i128::from(micros) * 1_000)?;
         }
         Ok(())
     }

@@ -132,6 +132,8 @@ pub(super) struct StoredBounds {
     pub(super) first_token: Vec<f64>,
     pub(super) per_token: Vec<f64>,
     pub(super) commits: Vec<f64>,
+    pub(super) session_duration: Vec<f64>,
+    pub(super) session_turns: Vec<f64>,
     pub(super) dimension_labels: Vec<String>,
 }
 

@@ -11,11 +11,12 @@ use hashbrown::HashMap;
 
 use super::Config;
 use super::catalogue::{Id, REQUEST_LABELS};
-use super::histogram::{Bounds, COMMIT_SECONDS, REQUEST_SECONDS, TOKEN_SECONDS};
+use super::histogram::{Bounds, COMMIT_SECONDS, REQUEST_SECONDS, SESSION_SECONDS, SESSION_TURNS, TOKEN_SECONDS};
 use super::series::{
     Dirty, Family, ModelLabels, ModelSeries, OwnSeries, PairLabels, PriceSeries, RequestLabels, RequestSeries,
     StoredBounds, Totals, TripleLabels,
 };
+use super::session::Sessions;
 use crate::record::{Anomaly, Attributes, Outcome, Row};
 
 /// Most values of a label.
@@ -56,6 +57,7 @@ pub struct Meter {
     pub(super) prices: Family<TripleLabels, PriceSeries>,
     pub(super) tools: Family<TripleLabels, u64>,
     pub(super) anomalies: Family<PairLabels, u64>,
+    pub(super) sessions: Sessions,
     /// As of the last fold that was written.
     pub(super) own: OwnSeries,
     pub(super) own_pending: OwnSeries,
@@ -85,6 +87,10 @@ impl Meter {
             first_token_bounds: bounds(Id::TimeToFirstToken, &REQUEST_SECONDS),
             per_token_bounds: bounds(Id::TimePerOutputToken, &TOKEN_SECONDS),
             commit_bounds: bounds(Id::CommitDuration, &COMMIT_SECONDS),
+            sessions: Sessions::new(
+                bounds(Id::SessionDuration, &SESSION_SECONDS),
+                bounds(Id::SessionTurns, &SESSION_TURNS),
+            ),
             config,
             requests: Family::new("request"),
             models: Family::new("model"),
@@ -137,6 +143,7 @@ impl Meter {
             "price" => self.prices.restore(stored)?,
             "tool" => self.tools.restore(stored)?,
             "anomaly" => self.anomalies.restore(stored)?,
+            "session" | "session_seconds" => self.sessions.restore(stored)?,
             _ => {}
         }
         Ok(())
@@ -150,6 +157,7 @@ impl Meter {
             entry.value.first_token.rebucket(&stored.first_token, &self.first_token_bounds);
             entry.value.per_token.rebucket(&stored.per_token, &self.per_token_bounds);
         }
+        self.sessions.rebucket(&stored.session_duration, &stored.session_turns);
         self.own.commits.rebucket(&stored.commits, &self.commit_bounds);
         self.own_pending.commits.rebucket(&stored.commits, &self.commit_bounds);
         self.own_dirty = true;
@@ -163,6 +171,10 @@ impl Meter {
                 admit_value(&mut self.values, label, value);
             }
             self.lines += entry.value.lines();
+        }
+        for entry in &self.sessions.seconds.entries {
+            let [_, consumer] = &entry.labels;
+            admit_value(&mut self.values, "consumer", consumer);
         }
         for entry in &self.tools.entries {
             let [_, _, tool] = &entry.labels;
@@ -309,13 +321,13 @@ impl Meter {
         }
     }
 
-    fn fold(&mut self, id: Id) {
+    pub(super) fn fold(&mut self, id: Id) {
         *self.own_pending.folded.entry(id.metric().short_name().to_owned()).or_default() += 1;
         self.own_dirty = true;
     }
 
     /// The value itself while the label has room, else `other`. Empty values need no room.
-    fn admit(&mut self, label: &str, value: &str, bound: usize) -> String {
+    pub(super) fn admit(&mut self, label: &str, value: &str, bound: usize) -> String {
         let values = self.values.entry(label.to_owned()).or_default();
         if value.is_empty() || values.contains(value) {
             return value.to_owned();
@@ -334,6 +346,11 @@ impl Meter {
                 values.contains(value)
                     || values.iter().filter(|known| *known != OTHER && !known.is_empty()).count() < MAX_VALUES
             })
+    }
+
+    /// Whether another series of requests would go beyond the bound of the page.
+    pub(super) fn is_full(&self) -> bool {
+        self.lines() + REQUEST_LINES + OTHER_LINES > self.config.max_lines
     }
 
     /// Finds or makes the series of an attribute set. Where room is short, consumer and dimensions become `other` first,
@@ -362,7 +379,7 @@ impl Meter {
         let folded = |value: &str| if value.is_empty() { "" } else { OTHER };
         let others: Vec<&str> = dimensions.iter().map(|value| folded(value)).collect();
         let wanted = labels(&route, &bounded(self, "consumer", consumer), &kept);
-        let full = self.lines + REQUEST_LINES + OTHER_LINES > self.config.max_lines;
+        let full = self.is_full();
         let chosen = if self.requests.find(&wanted).is_some() || !full {
             wanted
         } else {
@@ -432,6 +449,7 @@ impl Meter {
         self.prices.take_dirty(&mut dirty);
         self.tools.take_dirty(&mut dirty);
         self.anomalies.take_dirty(&mut dirty);
+        self.sessions.take_dirty(&mut dirty);
         if std::mem::take(&mut self.own_dirty) {
             let value = serde_json::to_string(&self.own_pending).unwrap_or_default();
             dirty.push(Dirty { family: OWN.to_owned(), labels: "[]".to_owned(), value });
@@ -440,6 +458,8 @@ impl Meter {
                 first_token: self.first_token_bounds.seconds().to_vec(),
                 per_token: self.per_token_bounds.seconds().to_vec(),
                 commits: self.commit_bounds.seconds().to_vec(),
+                session_duration: self.sessions.duration_bounds.seconds().to_vec(),
+                session_turns: self.sessions.turn_bounds.seconds().to_vec(),
                 dimension_labels: self.config.dimension_labels.clone(),
             };
             let value = serde_json::to_string(&bounds).unwrap_or_default();
@@ -463,6 +483,7 @@ impl Meter {
                 "price" => self.prices.mark(&series.labels),
                 "tool" => self.tools.mark(&series.labels),
                 "anomaly" => self.anomalies.mark(&series.labels),
+                "session" | "session_seconds" => self.sessions.mark(series),
                 _ => self.own_dirty = true,
             }
         }
@@ -488,7 +509,7 @@ impl Meter {
     /// Lines of the exposition that the series take.
     #[must_use]
     pub fn lines(&self) -> usize {
-        self.lines
+        self.lines + self.sessions.lines()
     }
 }
 
