@@ -8,7 +8,8 @@
 //!    that send a window of their history or a system prompt with the time in it.
 //! 2. Of the sessions that do not contradict, the one asked most recently whose last `chat_round` is the request's or
 //!    one less. A session contradicts where both have messages and step 1 did not find it.
-//! 3. Where the request or the session has no `chat_round`, the one asked most recently.
+//! 3. Where the request or the session has no `chat_round`, the one asked most recently; not for requests of which only
+//!    the gateway is known, which have nothing in common.
 //! 4. Otherwise a session of its own.
 //!
 //! Where more than one fitted the step that decided, the join is ambiguous. So two users of one chat server with turns
@@ -147,7 +148,7 @@ impl Derived {
         (self.idle, self.max_open) = (config.idle(), config.max_open);
     }
 
-    /// Takes back a session of an earlier process.
+    /// Takes back a session of an earlier process. They come in the order of their last rows.
     pub fn restore(&mut self, conversation: Conversation) {
         self.insert(conversation);
     }
@@ -251,7 +252,9 @@ impl Derived {
                 let Some(found) = self.at(at).filter(|found| found.is_open(asked.start, self.idle)) else { continue };
                 let last = found.chat_round;
                 if round == 0 || last == 0 {
-                    by_time.add(found.last_row, at);
+                    if asked.identified {
+                        by_time.add(found.last_row, at);
+                    }
                 } else if last == round || last.checked_add(1) == Some(round) {
                     by_round.add(found.last_row, at);
                 }

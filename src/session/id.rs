@@ -62,6 +62,15 @@ pub fn window_start(start: Micros, length: Micros) -> Micros {
     start.div_euclid(length).saturating_mul(length)
 }
 
+/// Starts of the windows that a part's requests lie in, in order: those from its first start to its last. At most as
+/// many as windows of that length fit into two of [`super::MAX_SPAN`].
+pub fn windows(start: Micros, last_start: Micros, length: Micros) -> impl Iterator<Item = Micros> {
+    let last = window_start(last_start, length);
+    let step = length.max(1);
+    std::iter::successors(Some(window_start(start, length)), move |window| window.checked_add(step))
+        .take_while(move |window| *window <= last)
+}
+
 /// Trace id of a session's requests within the window that starts at `window_start`.
 #[must_use]
 pub fn session_trace(gateway: &str, name: Name<'_>, window_start: Micros) -> [u8; 16] {
@@ -162,6 +171,10 @@ mod tests {
         ] {
             assert_eq!(window_start(start, length), want, "{start} {length}");
         }
+        let of = |start, last| windows(start, last, 24 * HOUR).collect::<Vec<_>>();
+        assert_eq!(of(23 * HOUR, 25 * HOUR), [0, 24 * HOUR]);
+        assert_eq!(of(24 * HOUR, 24 * HOUR), [24 * HOUR]);
+        assert_eq!(of(i64::MAX - HOUR, i64::MAX).len(), 1);
         let name = Name::Logged("s");
         assert_ne!(session_trace("g", name, 0), session_trace("g", name, WINDOW));
     }
