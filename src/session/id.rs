@@ -62,8 +62,8 @@ pub fn window_start(start: Micros, length: Micros) -> Micros {
     start.div_euclid(length).saturating_mul(length)
 }
 
-/// Starts of the windows that a part's requests lie in, in order: those from its first start to its last. At most as
-/// many as windows of that length fit into two of [`super::MAX_SPAN`].
+/// Starts of the windows that a part's requests lie in, in order: those from its first start to its last, which lie less than
+/// [`super::MAX_SPAN`] apart.
 pub fn windows(start: Micros, last_start: Micros, length: Micros) -> impl Iterator<Item = Micros> {
     let last = window_start(last_start, length);
     let step = length.max(1);
