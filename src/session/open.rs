@@ -43,7 +43,7 @@ pub struct Stored {
 #[derive(Debug)]
 struct Slot {
     part: Part,
-    /// Rows that start before can fit no part of the session that starts later.
+    /// While the part is its session's latest in memory: rows that start before can fit no part that starts later.
     until: Micros,
     dirty: bool,
 }
@@ -96,7 +96,7 @@ impl Sessions {
     /// Takes back an open part of an earlier process.
     pub fn restore(&mut self, part: Part) {
         if !self.by_id.contains_key(&part.id) {
-            self.insert(part, Micros::MIN);
+            self.insert(part);
         }
     }
 
@@ -171,10 +171,10 @@ impl Sessions {
             Some(at) => *at,
             None => match stored(part)? {
                 Some(stored) if stored.last_row >= row.id => return Ok(()),
-                Some(stored) => self.insert(Part { closed: None, full: false, ..stored }, Micros::MIN),
+                Some(stored) => self.insert(Part { closed: None, full: false, ..stored }),
                 None => {
                     self.candidate(key, row);
-                    self.insert(Part { id: part, ..Part::begin(key, row) }, Micros::MIN)
+                    self.insert(Part { id: part, ..Part::begin(key, row) })
                 }
             },
         };
@@ -321,9 +321,9 @@ impl Sessions {
             }
             (_, Some(best)) => {
                 let reopened = best.closed.is_some();
-                (self.insert(Part { closed: None, full: false, ..best.clone() }, Micros::MIN), reopened)
+                (self.insert(Part { closed: None, full: false, ..best.clone() }), reopened)
             }
-            (_, None) => (self.insert(Part::begin(key, row), Micros::MIN), false),
+            (_, None) => (self.insert(Part::begin(key, row)), false),
         }
     }
 
@@ -338,7 +338,7 @@ impl Sessions {
         if start != before {
             self.by_start.remove(&(key, before, id));
             self.by_start.insert((key, start, id), at);
-            self.order(key, start, id);
+            self.order(key);
         }
     }
 
@@ -346,24 +346,22 @@ impl Sessions {
     fn bound_until(&mut self, at: usize, found: &Stored) {
         let Some(part) = self.part_at(at) else { return };
         let (key, start, id) = (part.key, part.start, part.id);
-        let later = (key, start, id.saturating_add(1))..=(key, Micros::MAX, i64::MAX);
-        let open = self.by_start.range(later).next().map(|((_, start, _), _)| *start);
-        let closed = found
+        let stored = found
             .parts
             .iter()
             .filter(|part| part.key == key && part.id != id && (part.start, part.id) > (start, id))
             .map(|part| part.start)
             .min();
-        let next = [open, closed, found.next].into_iter().flatten().min();
+        let next = [stored, found.next].into_iter().flatten().min();
         let idle = self.idle;
         if let Some(Some(slot)) = self.slots.get_mut(at) {
             slot.until = next.map_or(Micros::MAX, |next| next.saturating_sub(idle));
         }
     }
 
-    fn insert(&mut self, part: Part, until: Micros) -> usize {
+    fn insert(&mut self, part: Part) -> usize {
         let (key, start, id) = (part.key, part.start, part.id);
-        let slot = Some(Slot { part, until, dirty: false });
+        let slot = Some(Slot { part, until: Micros::MIN, dirty: false });
         let at = match self.free.pop() {
             Some(at) => {
                 if let Some(place) = self.slots.get_mut(at) {
@@ -382,7 +380,7 @@ impl Sessions {
             Some((_, open)) => *open += 1,
             None => self.open.push((key.gateway, 1)),
         }
-        self.order(key, start, id);
+        self.order(key);
         at
     }
 
@@ -395,21 +393,24 @@ impl Sessions {
         if let Some((_, open)) = self.open.iter_mut().find(|(gateway, _)| *gateway == key.gateway) {
             *open -= 1;
         }
-        self.order(key, start, id);
+        self.order(key);
     }
 
-    /// Keeps what depends on the order of a session's parts, where one that starts then came, moved or went: which is
-    /// the latest, and how far the one before may take rows.
-    fn order(&mut self, key: Key, start: Micros, id: i64) {
-        let first = (key, Micros::MIN, i64::MIN);
-        match self.by_start.range(first..=(key, Micros::MAX, i64::MAX)).next_back() {
-            Some((_, at)) => self.latest.insert(key, *at),
-            None => self.latest.remove(&key),
-        };
-        if let Some((_, before)) = self.by_start.range(first..(key, start, id)).next_back()
-            && let Some(Some(slot)) = self.slots.get_mut(*before)
-        {
-            slot.until = slot.until.min(start.saturating_sub(self.idle));
+    /// Keeps which part of a session is the latest, where one came, moved or went. How far a part may take rows is known
+    /// only while it is the latest: it is worked out anew for the first row that comes then.
+    fn order(&mut self, key: Key) {
+        let all = (key, Micros::MIN, i64::MIN)..=(key, Micros::MAX, i64::MAX);
+        match self.by_start.range(all).next_back() {
+            None => {
+                self.latest.remove(&key);
+            }
+            Some((_, at)) => {
+                if self.latest.insert(key, *at) != Some(*at)
+                    && let Some(Some(slot)) = self.slots.get_mut(*at)
+                {
+                    slot.until = Micros::MIN;
+                }
+            }
         }
     }
 }

@@ -123,6 +123,37 @@ fn after_5000_turns_a_new_part_begins_and_the_full_one_ends_at_once() {
 }
 
 #[test]
+fn a_part_of_24_hours_ends_at_once_after_a_crash_too() {
+    for crashes in [false, true] {
+        let mut bench = Bench::new(Config::default());
+        for minute in (0..24 * 60).step_by(30) {
+            assert_eq!(bench.add(row(1, minute, 0), 1).part, 1);
+        }
+        bench.write();
+        assert_eq!(bench.add(row(1, 24 * 60, 0), 1).part, 49);
+        if crashes {
+            bench.crash();
+        }
+        let closed = bench.close_at(24 * 60 * MINUTE);
+        let closed: Vec<_> = closed.iter().map(|closure| (closure.part, closure.reason)).collect();
+        assert_eq!(closed, [(1, Reason::Limit)], "{crashes}");
+    }
+}
+
+#[test]
+fn a_closed_part_that_starts_later_takes_a_row_before_an_open_one_does() {
+    let mut bench = Bench::new(Config { max_open: 1, ..Config::default() });
+    bench.add(row(1, 0, 0), 1);
+    assert_eq!(bench.add(row(1, 60, 0), 1).part, 2);
+    bench.add(Row { duration: Some(100 * MINUTE), ..row(1, 20, 0) }, 1);
+    let closed = bench.close_at(61 * MINUTE);
+    assert_eq!(closed.iter().map(|closure| (closure.part, closure.reason)).collect::<Vec<_>>(), [(2, Reason::Evicted)]);
+    assert_eq!(bench.add(row(1, 21, 0), 1).part, 1);
+    let later = bench.add(row(1, 80, 0), 1);
+    assert_eq!((later.part, later.reopened), (2, true));
+}
+
+#[test]
 fn exactly_the_parts_idle_longest_make_room() {
     let mut bench = Bench::new(Config { max_open: 3, ..Config::default() });
     for (session, minute) in [(1, 5), (2, 1), (3, 9), (4, 2), (5, 7), (6, 3)] {

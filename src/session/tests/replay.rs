@@ -62,15 +62,19 @@ impl Bench {
         closures
     }
 
-    fn write(&mut self) {
+    fn save(&mut self) {
         self.stored.extend(self.sessions.dirty().map(|part| (part.id, part.clone())));
         self.sessions.written();
         assert_eq!(self.sessions.dirty().count(), 0);
+    }
+
+    pub(super) fn write(&mut self) {
+        self.save();
         self.watermarks = self.sessions.watermarks().to_vec();
         self.mark = i64::try_from(self.rows.len()).unwrap();
     }
 
-    fn crash(&mut self) {
+    pub(super) fn crash(&mut self) {
         self.sessions = Sessions::new(&self.config, WALL);
         for (gateway, latest) in &self.watermarks {
             self.sessions.restore_watermark(*gateway, *latest);
@@ -94,20 +98,30 @@ impl Bench {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Row { session: u32, gateway: u32, ahead: i64, duration: i64, chat_round: u32 },
+    Row {
+        session: u32,
+        gateway: u32,
+        ahead: i64,
+        duration: i64,
+        chat_round: u32,
+    },
     Close,
     Write,
+    /// Some parts are written before the fold as a whole is.
+    Save,
     Crash,
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let duration = prop_oneof![20 => 0..20_i64, 1 => 0..200_i64];
     let ahead = prop_oneof![20 => 0..25_i64, 6 => -40..40_i64, 2 => -3_000..3_000_i64, 1 => 30..100_i64];
     prop_oneof![
-        12 => (0..4_u32, 1..3_u32, ahead, 0..20_i64, 0..4_u32).prop_map(|(session, gateway, ahead, duration, chat_round)| {
+        12 => (0..4_u32, 1..3_u32, ahead, duration, 0..4_u32).prop_map(|(session, gateway, ahead, duration, chat_round)| {
             Step::Row { session: session.min(2), gateway: gateway.min(session.max(1)), ahead, duration, chat_round }
         }),
         2 => Just(Step::Close),
         2 => Just(Step::Write),
+        1 => Just(Step::Save),
         1 => Just(Step::Crash),
     ]
 }
@@ -139,6 +153,7 @@ fn run(steps: &[Step], config: &Config, does: impl Fn(&Step) -> bool) -> (Bench,
                 bench.close(false);
             }
             Step::Write => bench.write(),
+            Step::Save => bench.save(),
             Step::Crash => bench.crash(),
         }
     }
