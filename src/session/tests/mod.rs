@@ -1,0 +1,4 @@
+mod derive;
+mod open;
+mod replay;
+mod usage;
