@@ -17,7 +17,7 @@ use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
 use crate::web::Role;
 use crate::wording::hex;
-use crate::{meter, pricing, tail};
+use crate::{meter, pricing, session, tail};
 
 // Every struct is taken apart whole, so that a new field does not compile until it is written here too.
 impl Config {
@@ -32,6 +32,7 @@ impl Config {
             sources,
             dimensions,
             pricing,
+            sessions,
             meter,
             retention,
             privacy,
@@ -39,6 +40,7 @@ impl Config {
         } = self;
         let crate::web::Config { listen, config_file, external_url, allowed_hosts, roles, trusted_user_header } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
+        let session::Config { idle_timeout, max_open } = sessions;
         let Retention { requests, max_size } = retention;
         let Privacy { key_file, session_ids } = privacy;
         // The dimensions say themselves whether they are labels.
@@ -54,6 +56,7 @@ impl Config {
             "sources": sources.iter().map(source_value).collect::<Vec<_>>(),
             "dimensions": dimensions.iter().map(dimension_value).collect::<Vec<_>>(),
             "cost": cost_value(pricing),
+            "sessions": { "idle_timeout": duration_text(*idle_timeout), "max_open": max_open },
             "metrics": {
                 "consumer_label": consumer_label,
                 "max_lines": max_lines,

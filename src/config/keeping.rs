@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::problem::Report;
 use super::reader::Item;
 use crate::ledger::Retention;
+use crate::session;
 
 /// Keys of `retention`.
 pub(super) const RETENTION_KEYS: &[&str] = &["requests", "max_size"];
@@ -13,11 +14,20 @@ pub(super) const RETENTION_KEYS: &[&str] = &["requests", "max_size"];
 /// Keys of `retention` for what this version does not keep.
 pub(super) const RETENTION_UNSUPPORTED: &[&str] = &["content", "probe_results"];
 
+/// Keys of `sessions`.
+pub(super) const SESSION_KEYS: &[&str] = &["idle_timeout", "max_open"];
+
 /// Keys of `privacy`.
 pub(super) const PRIVACY_KEYS: &[&str] = &["key_file", "session_ids"];
 
 /// Range of `retention.requests`.
 const REQUESTS: (Duration, Duration) = (Duration::from_secs(86_400), Duration::from_secs(36_500 * 86_400));
+
+/// Range of `sessions.idle_timeout`: a part of a session is cut after a day.
+const IDLE_TIMEOUT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
+
+/// Range of `sessions.max_open`: each takes about half a kilobyte of memory.
+const MAX_OPEN: (u64, u64) = (100, 1_000_000);
 
 /// Range of `retention.max_size`: an empty ledger with its journal needs a few MiB.
 const MAX_SIZE: (u64, u64) = (16 << 20, 1 << 50);
@@ -91,6 +101,19 @@ pub(super) fn read_retention(item: &Item<'_>, report: &mut Report) -> Retention 
     retention.max_size =
         section.optional("max_size").and_then(|item| item.size(report, MAX_SIZE.0, MAX_SIZE.1, "10GiB"));
     retention
+}
+
+/// Reads `sessions`.
+pub(super) fn read_sessions(item: &Item<'_>, report: &mut Report) -> session::Config {
+    let section = item.section(report, SESSION_KEYS, &[], "{idle_timeout: 30m}");
+    let mut sessions = session::Config::default();
+    section.fill(report, "idle_timeout", &mut sessions.idle_timeout, |item, report| {
+        item.duration(report, IDLE_TIMEOUT.0, IDLE_TIMEOUT.1, "30m")
+    });
+    section.fill(report, "max_open", &mut sessions.max_open, |item, report| {
+        item.integer(report, MAX_OPEN.0, MAX_OPEN.1).and_then(|open| usize::try_from(open).ok())
+    });
+    sessions
 }
 
 /// Reads `privacy`.

@@ -37,17 +37,28 @@ use self::problem::Report;
 pub use self::problem::{Problem, Problems};
 use self::reader::Item;
 pub use self::source::Source;
-use crate::{format, ledger, meter, pricing, yaml};
+use crate::{format, ledger, meter, pricing, session, yaml};
 
 /// The default configuration: every key with its default, its meaning and an example. Parsing it gives [`Config::default`].
 pub const DEFAULT: &str = include_str!("default.yaml");
 
 /// Keys of the file itself.
-const KEYS: &[&str] =
-    &["timezone", "listen", "data_dir", "sources", "dimensions", "cost", "metrics", "retention", "privacy", "web"];
+const KEYS: &[&str] = &[
+    "timezone",
+    "listen",
+    "data_dir",
+    "sources",
+    "dimensions",
+    "cost",
+    "sessions",
+    "metrics",
+    "retention",
+    "privacy",
+    "web",
+];
 
 /// Sections that are reserved: a key that quietly does nothing would lie.
-const UNSUPPORTED: &[&str] = &["sessions", "probes", "sla", "sinks", "content", "relay"];
+const UNSUPPORTED: &[&str] = &["probes", "sla", "sinks", "content", "relay"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -64,6 +75,8 @@ pub struct Config {
     pub dimensions: Vec<format::Dimension>,
     /// The section `cost`.
     pub pricing: pricing::Config,
+    /// The section `sessions`.
+    pub sessions: session::Config,
     /// The section `metrics`.
     pub meter: meter::Config,
     /// The section `retention`.
@@ -83,6 +96,7 @@ impl Default for Config {
             sources: Vec::new(),
             dimensions: Vec::new(),
             pricing: pricing::Config::default(),
+            sessions: session::Config::default(),
             meter: meter::Config::default(),
             retention: ledger::Retention::default(),
             privacy: Privacy::default(),
@@ -120,6 +134,7 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
     if let Some(item) = section.get("cost") {
         config.pricing = cost::read(item, folder, &config.dimensions, report);
     }
+    section.fill(report, "sessions", &mut config.sessions, |item, report| Some(keeping::read_sessions(item, report)));
     section.fill(report, "metrics", &mut config.meter, |item, report| Some(metric::read(item, report)));
     let labels = config.dimensions.iter().filter(|dimension| dimension.label);
     config.meter.dimension_labels = labels.map(|dimension| dimension.name.clone()).collect();

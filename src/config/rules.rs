@@ -42,6 +42,7 @@ fn the_default_file_mentions_every_key() {
         cost::BUDGET_KEYS,
         metric::KEYS,
         keeping::RETENTION_KEYS,
+        keeping::SESSION_KEYS,
         keeping::PRIVACY_KEYS,
         super::web::KEYS,
     ];

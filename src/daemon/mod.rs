@@ -145,6 +145,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
         data_dir: folder,
         privacy: ledger::Privacy { key, hash_sessions: config.privacy.session_ids == SessionIds::Hashed },
         rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
+        sessions: config.sessions.clone(),
         clock: clock.clone(),
     };
     let mut ledger = Ledger::open(options, Arc::clone(&meter))?;

@@ -134,6 +134,7 @@ impl Reloader {
             }
             RecvTimeoutError::Disconnected => ENDING.to_owned(),
         })??;
+        self.writer.set_sessions(config.sessions.clone()).map_err(ended)?;
         self.writer.set_retention(config.retention.clone()).map_err(ended)?;
         self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;
         let now = self.app.lock().upgrade().map_or(0, |app| app.clock().now());

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::meter::SourceCounts;
 use crate::record::{Attributes, Cost, Priced, Record, Row, Usage};
+use crate::session::Messages;
 use crate::wording::hex;
 
 /// Longest session name that is kept as it is, in bytes; a longer one is kept as its hash.
@@ -34,6 +35,14 @@ pub(super) struct Entry {
     pub(super) session: Range<u32>,
     pub(super) tools: Range<u32>,
     pub(super) request_id: RequestId,
+    /// Who asked, where there is no session id: consumer, user, address and user agent.
+    pub(super) client: Range<u32>,
+    /// Whether any of these is known.
+    pub(super) identified: bool,
+    /// Hashes of the messages, where there is no session id.
+    pub(super) messages: Range<u32>,
+    /// The row opened a closed part of its session again.
+    pub(super) reopened: bool,
     pub(super) source: usize,
 }
 
@@ -142,6 +151,7 @@ impl Batch {
         } else {
             self.append(record.session_id.as_bytes())
         };
+        let (client, messages) = if record.session_id.is_empty() { self.append_client(record) } else { (0..0, 0..0) };
         let tools = if record.tool_calls.is_empty() {
             0..0
         } else {
@@ -182,6 +192,12 @@ impl Batch {
             session,
             tools,
             request_id,
+            identified: [&record.consumer, &record.user, &record.client_address, &record.user_agent]
+                .iter()
+                .any(|known| !known.is_empty()),
+            client,
+            messages,
+            reopened: false,
             source: context.source,
         });
         if let Some(counts) = self.counts(context.source) {
@@ -193,6 +209,23 @@ impl Batch {
         let start = self.text.len();
         self.text.extend_from_slice(bytes);
         range(start, self.text.len())
+    }
+
+    /// Appends what tells who asks, and the hashes of the messages.
+    fn append_client(&mut self, record: &Record<'_>) -> (Range<u32>, Range<u32>) {
+        let start = self.text.len();
+        for field in [&record.consumer, &record.user, &record.client_address, &record.user_agent] {
+            self.text.extend_from_slice(field.as_bytes());
+            // No byte of UTF-8.
+            self.text.push(0xff);
+        }
+        let client = range(start, self.text.len());
+        if record.messages.is_empty() {
+            return (client, 0..0);
+        }
+        let start = self.text.len();
+        Messages::read(&record.messages).pack(&mut self.text);
+        (client, range(start, self.text.len()))
     }
 
     fn request_id(&mut self, id: &str) -> RequestId {

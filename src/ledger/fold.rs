@@ -13,6 +13,7 @@ use super::intern::CurrencyId;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger};
 use crate::record::{Currency, Row};
+use crate::session::Closure;
 
 /// Seconds of a rollup's bucket, but for zones whose offset is no whole hour.
 pub const ROLLUP_HOUR: i64 = 3600;
@@ -139,10 +140,11 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written; the folds stay in memory and nothing is lost.
     pub fn write_folds(&mut self) -> Result<(), Error> {
+        let closures = self.due_closures();
         let mut meter = self.meter.lock();
         let dirty = meter.take_dirty();
         drop(meter);
-        let written = self.write_folds_with(&dirty);
+        let written = self.write_folds_with(&dirty, &closures);
         let mut meter = self.meter.lock();
         match written {
             Ok(()) => {
@@ -151,7 +153,7 @@ impl Ledger {
                 self.folds.rollups.clear();
                 self.folds.blocks.clear();
                 self.folds.written = self.folds.mark;
-                Ok(())
+                self.sessions_written(&closures)
             }
             Err(error) => {
                 meter.not_written(&dirty);
@@ -160,7 +162,7 @@ impl Ledger {
         }
     }
 
-    fn write_folds_with(&mut self, dirty: &[crate::meter::Dirty]) -> Result<(), Error> {
+    fn write_folds_with(&mut self, dirty: &[crate::meter::Dirty], closures: &[Closure]) -> Result<(), Error> {
         let mut keyed = Vec::with_capacity(self.folds.rollups.len());
         for ((bucket, attributes, currency), measures) in &self.folds.rollups {
             let currency = self.interner.currency_id(&self.connection, *currency)?;
@@ -195,6 +197,7 @@ impl Ledger {
                     statement.execute((&series.family, &series.labels, &series.value))?;
                 }
             }
+            self.write_sessions(closures)?;
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO facts (key, value) VALUES ('folded', ?1)")?
                 .execute([self.folds.mark])?;

@@ -30,6 +30,8 @@ pub(super) enum NameKind {
     Session = 2,
     Tools = 3,
     Currency = 4,
+    Gateway = 5,
+    DerivedSession = 6,
 }
 
 /// How people and secrets are kept out of the ledger.
@@ -114,6 +116,8 @@ impl Remembered {
 #[derive(Debug)]
 pub(super) struct Set {
     pub(super) id: u32,
+    /// Name of the gateway.
+    pub(super) gateway: u32,
     pub(super) attributes: Arc<Attributes>,
 }
 
@@ -125,9 +129,10 @@ pub(super) struct Interner {
     attributes: Remembered,
     sets: Vec<Set>,
     by_id: HashMap<u32, Arc<Attributes>, RandomState>,
-    names: [Remembered; 4],
+    names: [Remembered; 6],
     tools: HashMap<u32, Arc<[String]>, RandomState>,
     currencies: Vec<(Currency, CurrencyId)>,
+    gateways: Vec<(u32, String)>,
     next_attributes: u32,
     next_name: u32,
     pub(super) pending: Vec<NewEntry>,
@@ -148,6 +153,7 @@ impl Interner {
             names: Default::default(),
             tools: HashMap::default(),
             currencies: Vec::new(),
+            gateways: read_gateways(connection)?,
             next_attributes: next("attributes")?,
             next_name: next("names")?,
             pending: Vec::new(),
@@ -207,9 +213,10 @@ impl Interner {
             self.pending_digests.insert(digest, id);
             id
         });
+        let gateway = self.name_id(connection, NameKind::Gateway, attributes.gateway.as_bytes())?;
         let place = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         self.by_id.insert(id, Arc::clone(&attributes));
-        self.sets.push(Set { id, attributes });
+        self.sets.push(Set { id, gateway, attributes });
         self.attributes.insert(packed, place);
         Ok(place)
     }
@@ -242,7 +249,7 @@ impl Interner {
         let value = match kind {
             NameKind::User => self.privacy.pseudonym(&plain),
             NameKind::Session if self.privacy.hash_sessions => format!("hashed-{}", self.privacy.pseudonym(&plain)),
-            NameKind::Session | NameKind::Tools | NameKind::Currency => plain.into_owned(),
+            _ => plain.into_owned(),
         };
         let stored = connection
             .prepare_cached("SELECT id FROM names WHERE kind = ?1 AND value = ?2")?
@@ -257,7 +264,32 @@ impl Interner {
         if let Some(names) = self.names.get_mut(index) {
             names.insert(text, id);
         }
+        if kind == NameKind::Gateway && self.gateway(id).is_none() {
+            self.gateways.push((id, String::from_utf8_lossy(text).into_owned()));
+        }
         Ok(id)
+    }
+
+    /// The gateway of an id.
+    pub(super) fn gateway(&self, id: u32) -> Option<&str> {
+        self.gateways.iter().find(|(known, _)| *known == id).map(|(_, name)| name.as_str())
+    }
+
+    /// The id that the next new name gets.
+    pub(super) fn next_name(&self) -> u32 {
+        self.next_name
+    }
+
+    /// Who asked, as a hash under the key of the pseudonyms: HMAC-SHA-256, the first 128 bits.
+    pub(super) fn client(&self, gateway: &str, client: &[u8]) -> [u8; 16] {
+        let mut group = [0; 16];
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.privacy.key) {
+            for part in [gateway.as_bytes(), &[0xff], client] {
+                mac.update(part);
+            }
+            group.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
+        }
+        group
     }
 
     /// The id of a currency.
@@ -337,6 +369,12 @@ pub(super) fn write(connection: &Connection, entries: &[NewEntry]) -> Result<(),
         }
     }
     Ok(())
+}
+
+fn read_gateways(connection: &Connection) -> Result<Vec<(u32, String)>, Error> {
+    let mut statement = connection.prepare("SELECT id, value FROM names WHERE kind = 5")?;
+    let gateways = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(gateways.collect::<Result<_, _>>()?)
 }
 
 /// The codes of currencies by their dictionary id.

@@ -17,6 +17,7 @@ mod open;
 mod reprice;
 mod retention;
 mod row;
+mod session;
 mod tally;
 #[cfg(test)]
 mod tests;

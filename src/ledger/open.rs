@@ -15,6 +15,7 @@ use super::intern::{Interner, Privacy};
 use super::measure;
 use super::migrate::migrate;
 use super::row;
+use super::session::SessionFold;
 use super::tally::Tally;
 use crate::clock::Clock;
 use crate::meter::{Dirty, Meter};
@@ -178,6 +179,8 @@ pub struct Options {
     pub rollup_seconds: i64,
     /// Reads time for marks and audit.
     pub clock: Clock,
+    /// When sessions end, and how many are held open.
+    pub sessions: crate::session::Config,
 }
 
 /// The ledger, opened for writing. One process holds it at a time.
@@ -189,6 +192,8 @@ pub struct Ledger {
     pub(super) interner: Interner,
     pub(super) duplicates: Duplicates,
     pub(super) folds: Folds,
+    pub(super) session_fold: SessionFold,
+    pub(super) session_config: crate::session::Config,
     pub(super) meter: Arc<Mutex<Meter>>,
     pub(super) next_row: i64,
     pub(super) tally: Tally,
@@ -226,6 +231,9 @@ impl Ledger {
             interner: Interner::load(&connection, options.privacy).map_err(|error| name_path(error, &place))?,
             duplicates: Duplicates::new(WINDOW),
             folds: Folds::load(&connection, options.rollup_seconds).map_err(|error| name_path(error, &place))?,
+            session_fold: SessionFold::load(&connection, &options.sessions, options.clock.now())
+                .map_err(|error| name_path(error, &place))?,
+            session_config: options.sessions,
             next_row: 1,
             tally: Tally::default(),
             clock: options.clock,
@@ -258,6 +266,7 @@ impl Ledger {
             known.insert(row.key);
             Ok(())
         })?;
+        self.replay_closures()?;
         self.fold_missing(last)
     }
 
@@ -270,6 +279,7 @@ impl Ledger {
                 let attributes = self.interner.attributes(&self.connection, row.attributes)?;
                 let tools = self.interner.tools(&self.connection, row.tools)?;
                 self.meter.lock().observe(row, &attributes, &tools, None);
+                self.replay_session(row, u32::try_from(tools.len()).unwrap_or(u32::MAX))?;
                 self.folds.observe(row);
             }
             from += 8_192;
@@ -447,7 +457,7 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
     connection.set_prepared_statement_cache_capacity(64);
     if version == 0 {
         let measures = measure::columns(|column| format!("{column} INTEGER NOT NULL"));
-        let schema = include_str!("schema.sql").replace("{measures}", &measures);
+        let schema = include_str!("schema.sql").replace("{measures}", &measures) + include_str!("sessions.sql");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
         ))?;

@@ -70,6 +70,7 @@ impl Ledger {
             let connection = &ledger.connection;
             connection.prepare_cached("DELETE FROM requests WHERE id > ?1 AND id <= ?2")?.execute((after, until))?;
             connection.prepare_cached("DELETE FROM blocks WHERE block = ?1")?.execute([block])?;
+            ledger.remove_sessions(until)?;
             ledger.write_adjustment("retention", &adjustment)
         })?;
         Ok(true)

@@ -6,7 +6,8 @@ CREATE TABLE facts (
     value ANY
 ) STRICT, WITHOUT ROWID;
 
--- Text that many rows share. kind: 1 user pseudonym, 2 session name, 3 list of tools called (JSON array), 4 currency.
+-- Text that many rows share. kind: 1 user pseudonym, 2 session name, 3 list of tools called (JSON array), 4 currency,
+-- 5 gateway, 6 derived session (hexadecimal digits).
 CREATE TABLE names (
     id    INTEGER PRIMARY KEY,
     kind  INTEGER NOT NULL,

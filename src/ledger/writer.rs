@@ -12,6 +12,7 @@ use super::config::Retention;
 use super::intern::{self, NameKind};
 use super::open::{Error, Ledger};
 use super::row::{Binder, ROWS_PER_STATEMENT, insert_sql};
+use super::session::count_placement;
 use super::tally::Tally;
 use crate::clock::Clock;
 use crate::meter::SourceCounts;
@@ -26,6 +27,8 @@ const RETRY_SLICES: usize = 10;
 const RETRY_SLICE: Duration = Duration::from_millis(100);
 /// How often retention looks for rows to remove.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+/// How often open sessions are looked at while nothing is written.
+const SESSION_INTERVAL: Duration = Duration::from_secs(5);
 /// Steps of retention in a row, each one block, before waiting batches go first.
 const RETENTION_STEPS: usize = 4;
 
@@ -65,12 +68,15 @@ impl Ledger {
             duplicates += u64::from(repeated);
             !repeated
         });
-        let (connection, interner) = (&self.connection, &mut self.interner);
+        let new_names = self.interner.next_name();
+        self.session_fold.sessions.set_wall(self.clock.now());
         for (index, entry) in (0_i64..).zip(&mut entries) {
+            let (connection, interner) = (&self.connection, &mut self.interner);
             let row = &mut entry.row;
             row.id = self.next_row + index;
             entry.place = interner.place(connection, batch.bytes(&entry.attributes))?;
-            row.attributes = interner.set(entry.place).map_or(0, |set| set.id);
+            let gateway;
+            (row.attributes, gateway) = interner.set(entry.place).map_or((0, 0), |set| (set.id, set.gateway));
             row.user = interner.name_id(connection, NameKind::User, batch.bytes(&entry.user))?;
             row.session = interner.name_id(connection, NameKind::Session, batch.bytes(&entry.session))?;
             row.tools = interner.name_id(connection, NameKind::Tools, batch.bytes(&entry.tools))?;
@@ -81,6 +87,8 @@ impl Ledger {
             for cost in [row.cost, row.logged_cost].into_iter().flatten() {
                 interner.currency_id(connection, Some(cost.currency))?;
             }
+            let (client, messages) = (batch.bytes(&entry.client), batch.bytes(&entry.messages));
+            self.place_in_session(entry, gateway, client, messages, new_names)?;
         }
         batch.entries = entries;
         let mut counts = Vec::new();
@@ -104,10 +112,12 @@ impl Ledger {
             let Some(set) = self.interner.set(entry.place) else { continue };
             let row = &entry.row;
             meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), Some(now));
+            count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
             self.folds.observe(row);
             self.tally.observe(row);
         }
         drop(meter);
+        self.session_fold.derived.written();
         self.interner.written();
         Ok(())
     }
@@ -131,6 +141,7 @@ impl Ledger {
             binder.execute()?;
             rows = rest;
         }
+        self.write_conversations()?;
         self.write_counts(&prepared.counts)?;
         let mut upsert = transaction.prepare_cached("INSERT OR REPLACE INTO files (file, position) VALUES (?1, ?2)")?;
         for (file, position) in &batch.positions {
@@ -180,6 +191,8 @@ pub struct Status {
     pub jobs: std::collections::BTreeMap<&'static str, Micros>,
     /// What was committed since the start.
     pub committed: u64,
+    /// Sources that are not read to their end; `None` while nobody has said.
+    behind: Option<std::collections::BTreeSet<String>>,
     /// The writer is asked to give up what it cannot commit.
     give_up: bool,
 }
@@ -193,6 +206,7 @@ enum Message {
     Prices(Vec<(String, String)>, SyncSender<Vec<u32>>),
     Configuration(String),
     Retention(Retention),
+    Sessions(crate::session::Config),
     ClockStep,
     Stop,
 }
@@ -252,6 +266,19 @@ impl Handle {
     /// The writer has ended.
     pub fn set_retention(&self, retention: Retention) -> Result<(), Ended> {
         self.sender.send(Message::Retention(retention)).map_err(|_| Ended)
+    }
+
+    /// Changes when sessions end, and how many are held open.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn set_sessions(&self, config: crate::session::Config) -> Result<(), Ended> {
+        self.sender.send(Message::Sessions(config)).map_err(|_| Ended)
+    }
+
+    /// Says which sources are not read to their end. The sessions of all others follow the wall clock.
+    pub fn set_behind(&self, behind: std::collections::BTreeSet<String>) {
+        self.status.lock().behind = Some(behind);
     }
 
     /// Counts a step of the wall clock.
@@ -368,7 +395,13 @@ impl Thread {
 
     fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
         loop {
-            let wait = if self.ledger.folds.is_dirty() { FOLD_INTERVAL } else { RETENTION_INTERVAL };
+            let wait = if self.is_dirty() {
+                FOLD_INTERVAL
+            } else if self.ledger.session_fold.sessions.is_empty() {
+                RETENTION_INTERVAL
+            } else {
+                SESSION_INTERVAL
+            };
             match receiver.recv_timeout(wait) {
                 Ok(Message::Batch(batch)) => {
                     if !self.commit(*batch)? {
@@ -392,8 +425,10 @@ impl Thread {
                     self.retention = retention;
                     self.retention_looked = None;
                 }
+                Ok(Message::Sessions(config)) => self.ledger.set_sessions(&config),
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.ledger.session_fold.behind.clone_from(&self.status.lock().behind);
                     return match self.ledger.write_folds() {
                         // The rows are safe; the next start folds them.
                         Err(error) if error.is_passing() => Ok(()),
@@ -478,13 +513,25 @@ impl Thread {
         self.ledger.meter.lock().observe_commit_failure();
     }
 
+    /// Whether there is something in memory that belongs on disk.
+    fn is_dirty(&self) -> bool {
+        self.ledger.folds.is_dirty() || self.ledger.session_fold.is_dirty()
+    }
+
     fn upkeep(&mut self) -> Result<(), Error> {
         let now = self.clock.instant();
-        let due = now.saturating_duration_since(self.folds_written) >= FOLD_INTERVAL;
-        if self.ledger.folds.is_large() || (due && self.ledger.folds.is_dirty()) {
+        let since = now.saturating_duration_since(self.folds_written);
+        let sessions = &self.ledger.session_fold.sessions;
+        let (any_open, too_many_open) = (!sessions.is_empty(), sessions.is_over());
+        self.ledger.session_fold.behind.clone_from(&self.status.lock().behind);
+        let is_due = (since >= FOLD_INTERVAL && self.is_dirty())
+            || (since >= SESSION_INTERVAL && any_open && !self.ledger.due_closures().is_empty());
+        if self.ledger.folds.is_large() || too_many_open || is_due {
             self.folds_written = now;
             self.attempt("folds", Ledger::write_folds)?;
         }
+        let open = self.ledger.open_sessions();
+        self.status.lock().sessions_open = open;
         let looked = self.retention_looked.is_some_and(|at| now.saturating_duration_since(at) < RETENTION_INTERVAL);
         if !looked {
             let retention = self.retention.clone();

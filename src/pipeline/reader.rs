@@ -188,7 +188,7 @@ impl Reader {
             match self.step(writer)? {
                 Step::Read => {}
                 Step::Idle => {
-                    self.publish();
+                    self.publish(writer);
                     let pending = self
                         .batch_began
                         .map(|began| MAX_AGE.saturating_sub(self.clock.instant().saturating_duration_since(began)));
@@ -211,7 +211,7 @@ impl Reader {
             let step = self.step(writer)?;
             progress(&self.tail);
             if step == Step::Idle {
-                self.publish();
+                self.publish(writer);
                 return self.flush(writer);
             }
         }
@@ -260,7 +260,7 @@ impl Reader {
         if self.is_full() || is_old {
             self.flush(writer)?;
             if step == Step::Read {
-                self.publish();
+                self.publish(writer);
             }
         }
         if self.tail.reached_first_ends() && self.status.lock().history_read.is_none() {
@@ -301,8 +301,11 @@ impl Reader {
         Ok(())
     }
 
-    fn publish(&self) {
+    /// Says how far it is. Only what is flushed counts as read.
+    fn publish(&self, writer: &Handle) {
         let states = self.tail.state();
+        let behind = self.names.iter().zip(&states).filter(|(_, state)| state.lag_bytes > 0);
+        writer.set_behind(behind.map(|(name, _)| name.clone()).collect());
         let sources = self.names.iter().zip(&self.paths).zip(states).map(|((name, path), state)| Lag {
             name: name.clone(),
             path: path.clone(),
