@@ -202,3 +202,16 @@ fn ask_keyed(derived: &mut Derived, row: i64, texts: &str) -> DerivedId {
     };
     derived.join(&asked).unwrap().id
 }
+
+#[test]
+fn forgetting_a_session_leaves_a_later_one_with_the_same_words_known() {
+    for next in ["a|b|hi|x|q", "z|b|hi|x|q"] {
+        let mut derived = Derived::new(&Config::default());
+        let old = ask(&mut derived, 1, (1, 0, 0, "a|b|hi")).unwrap();
+        let new = ask(&mut derived, 2, (1, 60, 0, "a|b|hi")).unwrap();
+        assert_ne!(old.0, new.0);
+        derived.forget(30 * MINUTE);
+        assert_eq!(derived.forgotten(), [old.0]);
+        assert_eq!(ask(&mut derived, 3, (1, 61, 0, next)), Some((new.0, false, false)), "{next}");
+    }
+}
