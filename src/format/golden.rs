@@ -77,6 +77,10 @@ fn every_golden_case_reads_as_expected_by_its_format_and_by_detection() {
     let mut cases = 0;
     for format in std::fs::read_dir(root).unwrap() {
         let format = format.unwrap();
+        // Other parts keep golden files here too.
+        if !super::TABLE.iter().any(|known| format.file_name() == known.name) {
+            continue;
+        }
         for case in std::fs::read_dir(format.path()).unwrap() {
             let folder = case.unwrap().path();
             let input = std::fs::read(folder.join("input.log")).unwrap();
