@@ -17,7 +17,7 @@ use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
 use crate::web::Role;
 use crate::wording::hex;
-use crate::{meter, pricing, tail};
+use crate::{meter, pricing, relay, tail};
 
 // Every struct is taken apart whole, so that a new field does not compile until it is written here too.
 impl Config {
@@ -36,6 +36,7 @@ impl Config {
             retention,
             privacy,
             web,
+            relay,
         } = self;
         let crate::web::Config { listen, config_file, external_url, allowed_hosts, roles, trusted_user_header } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
@@ -72,6 +73,7 @@ impl Config {
                 "roles": roles,
                 "trusted_user_header": trusted_user_header,
             },
+            "relay": relay_value(relay),
         })
         .to_string()
     }
@@ -142,6 +144,31 @@ fn budget_value(budget: &Budget) -> Value {
         "unit": unit,
         "limit": format_nanos(*limit_nanos),
         "period": name(*period, &cost::PERIODS),
+    })
+}
+
+fn relay_value(config: &relay::Config) -> Value {
+    let relay::Config { listen, token_file, ca_file, timezone, receivers } = config;
+    json!({
+        "listen": listen,
+        "token_file": token_file.as_deref().map(text),
+        "ca_file": ca_file.as_deref().map(text),
+        "timezone": timezone.iana_name(),
+        "receivers": receivers.iter().map(receiver_value).collect::<Vec<_>>(),
+    })
+}
+
+fn receiver_value(receiver: &relay::Receiver) -> Value {
+    let relay::Receiver { name: receiver_name, kind, url_file, secret_file, language, keyword, at_mobiles } = receiver;
+    let veiled = |mobiles: &Vec<String>| mobiles.iter().map(|mobile| veiled(mobile)).collect::<Vec<_>>();
+    json!({
+        "name": receiver_name,
+        "kind": kind.label(),
+        "url_file": text(url_file),
+        "secret_file": secret_file.as_deref().map(text),
+        "language": name(*language, &relay::Language::ALL),
+        "keyword": keyword,
+        "at_mobiles": at_mobiles.iter().map(|(severity, list)| (severity, veiled(list))).collect::<BTreeMap<_, _>>(),
     })
 }
 

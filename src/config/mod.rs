@@ -18,6 +18,7 @@ mod metric;
 mod overrides;
 mod problem;
 mod reader;
+mod relay;
 mod scalar;
 mod source;
 mod web;
@@ -43,11 +44,22 @@ use crate::{format, ledger, meter, pricing, yaml};
 pub const DEFAULT: &str = include_str!("default.yaml");
 
 /// Keys of the file itself.
-const KEYS: &[&str] =
-    &["timezone", "listen", "data_dir", "sources", "dimensions", "cost", "metrics", "retention", "privacy", "web"];
+const KEYS: &[&str] = &[
+    "timezone",
+    "listen",
+    "data_dir",
+    "sources",
+    "dimensions",
+    "cost",
+    "metrics",
+    "retention",
+    "privacy",
+    "web",
+    "relay",
+];
 
 /// Sections that are reserved: a key that quietly does nothing would lie.
-const UNSUPPORTED: &[&str] = &["sessions", "probes", "sla", "sinks", "content", "relay"];
+const UNSUPPORTED: &[&str] = &["sessions", "probes", "sla", "sinks", "content"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -72,6 +84,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// The key `listen` and the section `web`.
     pub web: crate::web::Config,
+    /// The section `relay`, for a process of its own.
+    pub relay: crate::relay::Config,
 }
 
 impl Default for Config {
@@ -87,6 +101,7 @@ impl Default for Config {
             retention: ledger::Retention::default(),
             privacy: Privacy::default(),
             web: crate::web::Config::default(),
+            relay: crate::relay::Config::default(),
         }
     }
 }
@@ -129,6 +144,10 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
         .fill(report, "privacy", &mut config.privacy, |item, report| Some(keeping::read_privacy(item, folder, report)));
     section.fill(report, "web", &mut config.web, |item, report| Some(web::read(item, folder, report)));
     section.fill(report, "listen", &mut config.web.listen, web::read_listen);
+    config.relay.timezone = config.timezone.clone();
+    if let Some(item) = section.get("relay") {
+        config.relay = relay::read(item, folder, &config.timezone, report);
+    }
     config.settle_from();
     config
 }

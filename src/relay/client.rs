@@ -215,10 +215,24 @@ mod tests {
 
     #[test]
     fn an_address_is_https_or_of_this_machine() {
-        for good in ["https://oapi.dingtalk.com/robot/send?access_token=x", "http://127.0.0.1:1/x", "http://[::1]:1", "http://localhost/"] {
+        for good in [
+            "https://oapi.dingtalk.com/robot/send?access_token=x",
+            "http://127.0.0.1:1/x",
+            "http://[::1]:1",
+            "http://localhost/",
+        ] {
             assert!(Target::parse(good).is_ok(), "{good}");
         }
-        for bad in ["http://oapi.dingtalk.com/SECRET", "ftp://h/SECRET", "SECRET", "/SECRET", "https:///SECRET", "https://u:SECRET@h/", "", "http://127.0.0.1.evil/SECRET"] {
+        for bad in [
+            "http://oapi.dingtalk.com/SECRET",
+            "ftp://h/SECRET",
+            "SECRET",
+            "/SECRET",
+            "https:///SECRET",
+            "https://u:SECRET@h/",
+            "",
+            "http://127.0.0.1.evil/SECRET",
+        ] {
             let error = Target::parse(bad).expect_err(bad);
             assert!(error.starts_with("expected ") && !error.contains("SECRET"), "{error}");
         }

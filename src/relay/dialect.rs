@@ -194,10 +194,14 @@ mod tests {
 
     #[test]
     fn hostile_text_means_nothing_in_any_dialect() {
-        let hostile = "a\n# b <at id=all></at> [c](http://e) ![d](x) **e** `f` \u{202e}g\u{0} @all \\* <@u> |~~h~~ &lt;";
+        let hostile =
+            "a\n# b <at id=all></at> [c](http://e) ![d](x) **e** `f` \u{202e}g\u{0} @all \\* <@u> |~~h~~ &lt;";
         for kind in [Kind::DingTalk, Kind::WeCom] {
             let safe = kind.text(hostile, 1_000);
-            assert!(!safe.contains(['<', '>', '[', ']', '*', '`', '\\', '#', '~', '|', '\n', '\u{0}', '@', '&']), "{safe}");
+            assert!(
+                !safe.contains(['<', '>', '[', ']', '*', '`', '\\', '#', '~', '|', '\n', '\u{0}', '@', '&']),
+                "{safe}"
+            );
         }
         let safe = Kind::Feishu.text(hostile, 1_000);
         assert!(!safe.contains(['<', '>', '[', ']', '(', ')', '*', '`', '\\', '~', '\n', '\u{202e}']), "{safe}");

@@ -227,8 +227,7 @@ fn first_line(alert: &Alert, style: &Style<'_>) -> String {
         name => format!(" {}", kind.bold(&kind.text(name, MAX_TITLE))),
     };
     let severity = alert.label("severity");
-    let severity =
-        language.severity(severity).map_or_else(|| kind.text(severity, MAX_SEVERITY), str::to_owned);
+    let severity = language.severity(severity).map_or_else(|| kind.text(severity, MAX_SEVERITY), str::to_owned);
     if severity.is_empty() { format!("{status}{name}") } else { format!("{status}{name} · {severity}") }
 }
 
@@ -266,3 +265,7 @@ fn silence_url(entry: &Entry<'_>) -> Option<String> {
         entry.alert.labels.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
     Some(format!("{external}/#/silences/new?filter={}", query_value(&format!("{{{}}}", labels.join(",")))))
 }
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn each_robot_gets_its_own_body_and_signature() {
-        let access = |url: &str, secret: Option<&str>| Access { url: url.to_owned(), secret: secret.map(str::to_owned) };
+        let access =
+            |url: &str, secret: Option<&str>| Access { url: url.to_owned(), secret: secret.map(str::to_owned) };
         let now = 1_793_491_200_004_000;
         let secret = Some("SEC3a5f0c7e9b1d");
         let request = |kind, access: Access| {
@@ -156,7 +157,10 @@ mod tests {
             r#"{"at":{"atMobiles":["138"],"isAtAll":false},"markdown":{"text":"x\"警","title":"t"},"msgtype":"markdown"}"#
         );
         let (url, body) = request(Kind::WeCom, access("https://q/send?key=k", secret));
-        assert_eq!((url.as_str(), body.as_str()), ("https://q/send?key=k", r#"{"markdown":{"content":"x\"警"},"msgtype":"markdown"}"#));
+        assert_eq!(
+            (url.as_str(), body.as_str()),
+            ("https://q/send?key=k", r#"{"markdown":{"content":"x\"警"},"msgtype":"markdown"}"#)
+        );
         let (url, body) = request(Kind::Feishu, access("https://f/hook/k", secret));
         assert_eq!(url, "https://f/hook/k");
         let body: Value = serde_json::from_str(&body).expect("JSON");
@@ -178,13 +182,23 @@ mod tests {
             (Kind::DingTalk, 200, r#"{"errcode":310000,"errmsg":"sign not match"}"#, refused("310000: sign not match")),
             (Kind::DingTalk, 200, r#"{"errcode":130101,"errmsg":"send too fast"}"#, throttled("130101: send too fast")),
             (Kind::DingTalk, 200, r#"{"errcode":660026,"errmsg":"x"}"#, throttled("660026: x")),
-            (Kind::DingTalk, 200, r#"{"code":0}"#, refused("an answer without a code, as another service would give it")),
+            (
+                Kind::DingTalk,
+                200,
+                r#"{"code":0}"#,
+                refused("an answer without a code, as another service would give it"),
+            ),
             (Kind::DingTalk, 200, "<html>", refused("an answer without a code, as another service would give it")),
             (Kind::DingTalk, 500, r#"{"errcode":0}"#, refused("HTTP status 500")),
             (Kind::DingTalk, 302, "", refused("HTTP status 302")),
             (Kind::WeCom, 200, r#"{"errcode":0,"errmsg":"ok"}"#, Accepted),
             (Kind::WeCom, 200, r#"{"errcode":93000,"errmsg":"invalid\nurl"}"#, refused("93000: invalid\\nurl")),
-            (Kind::WeCom, 200, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, throttled("45009: api freq out of limit")),
+            (
+                Kind::WeCom,
+                200,
+                r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#,
+                throttled("45009: api freq out of limit"),
+            ),
             (Kind::Feishu, 200, r#"{"code":0,"msg":"success"}"#, Accepted),
             (Kind::Feishu, 200, r#"{"StatusCode":0,"StatusMessage":"success"}"#, Accepted),
             (Kind::Feishu, 200, r#"{"code":19021,"msg":"sign match fail"}"#, refused("19021: sign match fail")),

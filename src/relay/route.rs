@@ -69,7 +69,11 @@ async fn alerts(State(site): State<Arc<Site>>, Path(name): Path<String>, request
     };
     let Ok(_turn) = site.turns.try_acquire() else {
         let message = "too many notifications at one time";
-        return answer(&site, &name, &Delivery { outcome: Outcome::Busy, message: message.to_owned(), retry_after: None });
+        return answer(
+            &site,
+            &name,
+            &Delivery { outcome: Outcome::Busy, message: message.to_owned(), retry_after: None },
+        );
     };
     let notification = match read(body).await {
         Ok(notification) => notification,
@@ -118,8 +122,7 @@ async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response 
     let Ok(page) = site.shared.counter.encode() else {
         return reply::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the page cannot be written");
     };
-    let accept: Vec<&str> =
-        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let form = negotiate((!accept.is_empty()).then(|| accept.join(",")).as_deref());
     let page = match form {
         Form::OpenMetrics => page,

@@ -94,7 +94,9 @@ mod tests {
         let file = folder.path().join("token");
         let put = |text: &str| std::fs::write(&file, text).expect("writable");
         assert!(Secret::open(&file, word).expect_err("missing").contains("token: No such file"));
-        for (bad, want) in [(" \n", "found an empty file"), ("a b", "without spaces"), (&"x".repeat(5_000), "at most 4 KiB")] {
+        for (bad, want) in
+            [(" \n", "found an empty file"), ("a b", "without spaces"), (&"x".repeat(5_000), "at most 4 KiB")]
+        {
             put(bad);
             let error = Secret::open(&file, word).expect_err("bad");
             assert!(error.contains(want), "{error}");

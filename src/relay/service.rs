@@ -84,7 +84,9 @@ impl Opened {
     fn read(config: &Config) -> Result<Opened, Vec<String>> {
         let mut problems = Vec::new();
         let token = match &config.token_file {
-            None => Err("relay.token_file: name a file with a token: without one anybody could send messages".to_owned()),
+            None => {
+                Err("relay.token_file: name a file with a token: without one anybody could send messages".to_owned())
+            }
             Some(file) => Secret::open(file, word).map_err(|error| format!("relay.token_file: {error}")),
         };
         if config.receivers.is_empty() {
@@ -158,7 +160,9 @@ impl Relay {
         let Opened { token, authorities, robots } = Opened::read(config).map_err(Error::Settings)?;
         let bound = web::bind(&web::Config { listen: vec![config.listen.clone()], ..web::Config::default() }).await?;
         if bound.addresses().iter().any(|address| !address.ip().is_loopback()) {
-            tracing::warn!("listening beyond loopback without TLS: the token of relay.token_file goes over the network as it is");
+            tracing::warn!(
+                "listening beyond loopback without TLS: the token of relay.token_file goes over the network as it is"
+            );
         }
         let shared = Arc::new(Shared {
             lanes: Mutex::default(),
@@ -202,10 +206,17 @@ impl Shared {
             let name = robot.receiver.name.clone();
             self.counter.add_receiver(&name);
             let kept = before.remove(&name).filter(|lane| !anew && lane.robot.is_same(&robot));
-            let lane =
-                kept.unwrap_or_else(|| Arc::new(Lane::start(robot, self.limits.clone(), self.clock.clone())));
+            let lane = kept.unwrap_or_else(|| Arc::new(Lane::start(robot, self.limits.clone(), self.clock.clone())));
             lanes.insert(name, lane);
         }
+    }
+}
+
+#[cfg(test)]
+impl Handle {
+    /// Notifications that wait for a receiver.
+    pub(super) fn waiting(&self, name: &str) -> usize {
+        self.shared.lane(name).map_or(0, |lane| lane.waiting())
     }
 }
 

@@ -21,10 +21,10 @@ mod tls;
 mod toolkit;
 
 pub use access::Access;
-pub(crate) use live::{Stamp, stamp};
 pub use config::{Config, Role};
 pub use error::{Error, Problem};
 pub use landing::{Figures, Landing, Source, State};
+pub(crate) use live::{Stamp, stamp};
 pub use route::{ROUTES, Route};
 pub use server::{Bound, bind, check, serve, serve_router};
 
