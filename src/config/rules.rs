@@ -152,7 +152,7 @@ retention: {requests: 1d, max_size: 1GB}
 privacy: {key_file: /k, session_ids: hashed}
 web: {external_url: "https://h/t/", allowed_hosts: [H.example], roles: {u: admin}}
 relay:
-  listen: ":9001"
+  listen: "0.0.0.0:9001"
   token_file: t
   receivers: [{name: a, kind: feishu, url_file: u, secret_file: /s, language: zh, keyword: k}]
 "#;
@@ -186,7 +186,10 @@ relay:
     assert_eq!(config.privacy.key_file, Some(PathBuf::from("/k")));
     assert_eq!(config.web.external_url.as_deref(), Some("https://h/t"));
     assert_eq!(config.web.allowed_hosts, ["h.example"]);
-    assert_eq!((config.relay.listen.as_str(), config.relay.timezone.iana_name()), (":9001", Some("Asia/Shanghai")));
+    assert_eq!(
+        (config.relay.listen.as_str(), config.relay.timezone.iana_name()),
+        ("0.0.0.0:9001", Some("Asia/Shanghai"))
+    );
     assert_eq!(config.relay.token_file, Some(PathBuf::from("/etc/t")));
     let receiver = crate::relay::Receiver {
         name: "a".to_owned(),

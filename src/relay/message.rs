@@ -185,7 +185,7 @@ fn block(entry: &Entry<'_>, share: usize, style: &Style<'_>) -> String {
     let description = Some(alert.annotation("description")).filter(|text| *text != summary).unwrap_or_default();
     for (text, most) in [(summary, share / 4), (description, share / 3)] {
         if !text.is_empty() {
-            lines.push(kind.text(text, most));
+            lines.push(line(text, most, kind));
         }
     }
     let shown = |name: &str| !matches!(name, "alertname" | "severity") && !entry.said.contains_key(name);
@@ -211,12 +211,23 @@ fn block(entry: &Entry<'_>, share: usize, style: &Style<'_>) -> String {
 /// An alert's name and summary.
 fn brief(entry: &Entry<'_>, style: &Style<'_>) -> String {
     let kind = style.kind;
-    let summary = kind.text(entry.alert.annotation("summary"), kind.room() / 32);
+    let summary = line(entry.alert.annotation("summary"), kind.room() / 32, kind);
     let mut lines = vec![first_line(entry.alert, style)];
     if !summary.is_empty() {
         lines.push(summary);
     }
     lines.join(kind.line_end())
+}
+
+/// A harmless text as a line of its own: it begins no list and underlines no heading either.
+fn line(text: &str, most: usize, kind: Kind) -> String {
+    let text = kind.text(text, most);
+    for (mark, twin) in [('-', '－'), ('+', '＋'), ('=', '＝')] {
+        if let Some(rest) = text.strip_prefix(mark) {
+            return format!("{twin}{rest}");
+        }
+    }
+    text
 }
 
 fn first_line(alert: &Alert, style: &Style<'_>) -> String {

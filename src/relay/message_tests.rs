@@ -111,7 +111,7 @@ fn what_waited_together_is_one_message_in_which_the_later_word_counts() {
     let message = compose(&[first, second], &style(Kind::DingTalk, Language::English, &zone));
     // The target `chat` fired in the first and is resolved in the second.
     assert_eq!(message.title, "FIRING 2 · RESOLVED 1 · 2 groups");
-    assert_eq!(message.text.matches("TokentailTargetDown").count(), 2 + 1, "{}", message.text);
+    assert_eq!(message.text.matches("**TokentailTargetDown**").count(), 2, "{}", message.text);
     assert_eq!(message.text.matches("RESOLVED</font>").count(), 1, "{}", message.text);
     assert!(message.text.contains("gateway=higress"), "what a group has in common is said by each: {}", message.text);
 }
@@ -131,6 +131,20 @@ fn only_firing_alerts_of_their_severity_mention_people() {
     resolved.alerts.truncate(1);
     let message = compose(&[resolved], &style);
     assert!(message.mobiles.is_empty() && !message.text.contains('@') && message.gravity.is_none());
+}
+
+#[test]
+fn no_text_of_an_alert_begins_a_list_or_underlines_a_heading() {
+    let zone = TimeZone::UTC;
+    let mut notification = case("mixed");
+    notification.alerts.truncate(1);
+    for (text, want) in [("---", "－--"), ("=", "＝"), ("+ x", "＋ x"), ("1. x", "1. x"), ("x - y", "x - y")] {
+        notification.alerts[0].annotations.insert("summary".to_owned(), text.to_owned());
+        for (kind, _) in Kind::ALL {
+            let message = compose(&[notification.clone()], &style(kind, Language::English, &zone));
+            assert!(message.text.contains(&format!("{}{want}", kind.line_end())), "{}", message.text);
+        }
+    }
 }
 
 #[test]

@@ -166,11 +166,11 @@ fn configure(folder: &Path, kind: Kind, url: &str) -> Config {
 async fn start(kind: Kind, url: &str, limits: Limits) -> Running {
     let folder = tempfile::tempdir().expect("a folder");
     let config = configure(folder.path(), kind, url);
-    start_with(config, folder, limits).await
+    start_with(config, folder, limits, Clock::manual(NOW)).await
 }
 
-async fn start_with(config: Config, folder: TempDir, limits: Limits) -> Running {
-    let relay = Relay::build_with(&config, limits, Clock::manual(NOW)).await.expect("valid");
+async fn start_with(config: Config, folder: TempDir, limits: Limits, clock: Clock) -> Running {
+    let relay = Relay::build_with(&config, limits, clock).await.expect("valid");
     let url = relay.urls().remove(0);
     let address = url.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
     let handle = relay.handle();
@@ -251,7 +251,11 @@ async fn every_failure_is_a_5xx_that_says_why_and_never_how_to_get_in() {
         (Kind::WeCom, Act::Hang, soon, 502, "failed", 1),
     ] {
         let robot = Fake::start(&[act, act, act], None).await;
-        let running = start(kind, &format!("http://{}/send?key={KEY}", robot.address), limits).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = configure(folder.path(), kind, &format!("http://{}/send?key={KEY}", robot.address));
+        // Whoever hangs uses the time up.
+        let clock = if matches!(act, Act::Hang) { Clock::system() } else { Clock::manual(NOW) };
+        let running = start_with(config, folder, limits, clock).await;
         let answer = post(running.address, &alert("Down")).await;
         assert_eq!(status(&answer), want, "{act:?}: {answer}");
         assert!(answer.contains(&format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"")), "{act:?}: {answer}");
@@ -443,7 +447,7 @@ async fn a_robot_behind_tls_must_be_vouched_for() {
     for (authority, want) in [(Some(data.join("ca.pem")), 200), (None, 502)] {
         let folder = tempfile::tempdir().expect("a folder");
         let config = Config { ca_file: authority, ..configure(folder.path(), Kind::WeCom, &url) };
-        let running = start_with(config, folder, limits()).await;
+        let running = start_with(config, folder, limits(), Clock::manual(NOW)).await;
         let answer = post(running.address, &alert("Down")).await;
         assert_eq!(status(&answer), want, "{answer}");
         assert_eq!(want == 502, answer.contains("TLS: "), "{answer}");
