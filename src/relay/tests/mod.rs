@@ -1,22 +1,20 @@
 //! The relay over real sockets, with made-up robots that answer, refuse, hang and break off.
 
-use std::collections::VecDeque;
-use std::io;
+mod fake;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use self::fake::{Act, Fake, Logged, read};
 use super::lane::Limits;
 use super::*;
 use crate::clock::Clock;
@@ -32,96 +30,6 @@ const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 fn limits() -> Limits {
     let hour = Duration::from_secs(3_600);
     Limits { burst: 1_000, refill: Duration::from_secs(1), wait: hour, send: hour, pause: Duration::ZERO }
-}
-
-/// What a made-up robot does with one request.
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Say(u16, &'static str),
-    /// Breaks off after the request.
-    Close,
-    /// Never answers.
-    Hang,
-}
-
-/// A made-up robot: does as it is told, accepts when it is told nothing.
-#[derive(Clone)]
-struct Fake {
-    address: SocketAddr,
-    /// Request lines and bodies.
-    seen: Arc<Mutex<Vec<(String, Value)>>>,
-    acts: Arc<Mutex<VecDeque<Act>>>,
-    /// One permit for each answer.
-    gate: Arc<Semaphore>,
-    tls: Option<TlsAcceptor>,
-}
-
-impl Fake {
-    async fn start(acts: &[Act], tls: Option<TlsAcceptor>) -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let fake = Fake {
-            address: listener.local_addr().expect("bound"),
-            seen: Arc::default(),
-            acts: Arc::new(Mutex::new(acts.iter().copied().collect())),
-            gate: Arc::new(Semaphore::new(1_000)),
-            tls,
-        };
-        let robot = fake.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let robot = robot.clone();
-                tokio::spawn(async move {
-                    match robot.tls.clone() {
-                        None => drop(robot.serve(stream).await),
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                drop(robot.serve(stream).await);
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        fake
-    }
-
-    async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-        let (head, body) = read(&mut stream).await?;
-        let body = serde_json::from_slice(&body).expect("JSON");
-        self.seen.lock().push((head.lines().next().unwrap_or_default().to_owned(), body));
-        self.gate.acquire().await.expect("open").forget();
-        let act = self.acts.lock().pop_front().unwrap_or(Act::Say(200, OK));
-        match act {
-            Act::Say(status, text) => {
-                let length = text.len();
-                let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{text}");
-                stream.write_all(answer.as_bytes()).await?;
-                stream.flush().await?;
-                stream.shutdown().await
-            }
-            Act::Close => Ok(()),
-            Act::Hang => std::future::pending().await,
-        }
-    }
-}
-
-/// One message with a Content-Length.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    loop {
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
-        if let Some(end) = end {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let length =
-                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-            if bytes.len() >= end + 4 + length.unwrap_or(0) {
-                return Ok((head, bytes[end + 4..].to_vec()));
-            }
-        }
-        if stream.read_buf(&mut bytes).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
 }
 
 /// A running relay with one receiver `ops`.
@@ -320,7 +228,8 @@ async fn beyond_the_budget_and_beyond_the_queue_is_503_with_a_time() {
     let answer = post(running.address, &alert("Second")).await;
     assert!(status(&answer) == 503 && answer.contains("retry-after: 3600"), "{answer}");
     assert!(answer.contains(r#"{"error":{"code":"busy""#), "{answer}");
-    assert_eq!((robot.seen.lock().len(), counted(&running, Outcome::Busy).await.as_str()), (1, "1"));
+    assert_eq!(counted(&running, Outcome::Busy).await, "1");
+    assert_eq!(robot.seen.lock().len(), 1);
 
     let robot = Fake::start(&[], None).await;
     robot.gate.forget_permits(1_000);
@@ -472,35 +381,4 @@ async fn a_sample_is_sent_without_a_server() {
     let error = send_sample(&config, "dev", &clock).await.expect_err("unknown");
     assert!(error.is_misuse());
     assert_eq!(error.to_string(), "find the receiver `dev`: relay.receivers has `ops`");
-}
-
-/// Keeps what is logged on this thread.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Logged {
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        let logged = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || logged.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock()).into_owned()
-    }
 }
