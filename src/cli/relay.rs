@@ -78,10 +78,10 @@ async fn serve(arguments: &Arguments, config: &relay::Config) -> Result<(), Fail
     let (signals, hangup) = (catch_signals(), signal(SignalKind::hangup()));
     let mut out = std::io::stdout().lock();
     for url in relay.urls() {
+        writeln!(out, "listening on {url}")?;
         for receiver in &config.receivers {
             writeln!(out, "posting {url}alerts/{} to {}", receiver.name, receiver.kind.label())?;
         }
-        writeln!(out, "listening on {url}")?;
     }
     out.flush()?;
     drop(out);

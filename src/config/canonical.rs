@@ -199,9 +199,11 @@ cost:
   budgets: [{name: b, filter: {consumer: sk-secret, department: sales}, unit: USD, limit: 12.5, period: day}]
 sources: [{name: s, path: logs/*.log, max_line: 1MiB, timezone: Asia/Shanghai, fields: {duration: {path: d, unit: us}}}]
 retention: {requests: 36h, max_size: 10GiB}
+relay: {receivers: [{name: ops, kind: dingtalk, url_file: ops.url, at_mobiles: {critical: ['13800138000']}}]}
 ";
         let config = super::super::parse(Path::new("/etc/t.yaml"), text).expect("valid");
         let json: Value = serde_json::from_str(&config.without_secrets()).expect("JSON");
+        assert!(!json.to_string().contains("13800138000"), "{json}");
         assert!(!json.to_string().contains("alice") && !json.to_string().contains("sk-secret"), "{json}");
         for (pointer, want) in [
             ("/dimensions/0/lookup/sha256:ff8d9819fc0e12bf", json!("sales")),
@@ -215,6 +217,8 @@ retention: {requests: 36h, max_size: 10GiB}
             ("/sources/0/fields/duration/unit", json!("us")),
             ("/retention/requests", json!("1d12h")),
             ("/retention/max_size", json!("10GiB")),
+            ("/relay/timezone", json!("UTC")),
+            ("/relay/receivers/0/url_file", json!("/etc/ops.url")),
         ] {
             assert_eq!(json.pointer(pointer), Some(&want), "{pointer} in {json}");
         }

@@ -8,6 +8,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use crate::wording::{escaped, quoted};
+
+/// Longest that is told of what is wrong, in characters.
+const MAX_ERROR: usize = 300;
+
 /// Whether an alert, or any alert of a group, is going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,10 +82,13 @@ impl Notification {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn parse(body: &[u8]) -> Result<Notification, String> {
-        let notification: Notification = serde_json::from_slice(body)
-            .map_err(|error| format!("expected the JSON of Alertmanager's webhook, version 4: {error}"))?;
+        let notification: Notification = serde_json::from_slice(body).map_err(|error| {
+            // It repeats what it found, however long and odd.
+            let error: String = escaped(&error.to_string()).chars().take(MAX_ERROR).collect();
+            format!("expected the JSON of Alertmanager's webhook, version 4: {error}")
+        })?;
         if notification.version != "4" {
-            let version = crate::wording::quoted(&notification.version);
+            let version = quoted(&notification.version);
             return Err(format!("expected version 4 of Alertmanager's webhook, found {version}"));
         }
         if notification.alerts.is_empty() {

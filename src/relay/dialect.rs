@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// A stranger's text on one line, harmless in this dialect, at most `most` bytes long and never cut within a character
+    /// A stranger's text on one line, harmless in this dialect, at most `most` bytes long (3 or more) and never cut within a character
     /// or an escape.
     pub(super) fn text(self, text: &str, most: usize) -> String {
         one_line(text, most, if self == Kind::Feishu { entity } else { twin })
@@ -190,6 +190,8 @@ fn entity(c: char) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -244,5 +246,17 @@ mod tests {
         let json = serde_json::to_string(text).expect("text").len() - 2;
         assert_eq!((Kind::DingTalk.wire(text), Kind::Feishu.wire(text)), (json, json));
         assert_eq!(Kind::WeCom.wire(text), text.len());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_bounded_on_one_line_and_cannot_mention_or_link(text in "\\PC{0,80}|[-<>&#;\\[\\]()@*_\n a]{0,80}", most in 3_usize..200) {
+            for (kind, _) in Kind::ALL {
+                let safe = kind.text(&text, most);
+                prop_assert!(safe.len() <= most && !safe.contains(['\n', '<', '>', '[', ']', '*']), "{safe}");
+            }
+            let plain = plain(&text, most);
+            prop_assert!(plain.len() <= most && !plain.contains(char::is_control), "{plain}");
+        }
     }
 }
