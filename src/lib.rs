@@ -27,6 +27,7 @@
 //! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
 //! | [`exposition`] | the page | what the scraper asked for |
 //! | [`web`] | connections | answers, for those who may ask |
+//! | [`relay`] | Alertmanager's notifications | messages of DingTalk, WeCom and Feishu robots; a process of its own |
 //! | [`config`] | YAML and flags | the sum of the parts' configurations, or every problem at once |
 //! | [`daemon`] | a configuration | the running sidecar, and its orderly end |
 //! | [`demo`] | a seed | a made-up gateway and chat service |
@@ -52,6 +53,7 @@ pub mod meter;
 pub mod pipeline;
 pub mod pricing;
 pub mod record;
+pub mod relay;
 pub mod session;
 pub mod tail;
 pub mod web;

@@ -12,6 +12,7 @@ mod ledger;
 mod metrics;
 mod output;
 mod prices;
+mod relay;
 mod run;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -73,6 +74,9 @@ enum Command {
     /// Copy, check, shrink or describe the ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Turn Alertmanager's notifications into messages of DingTalk, WeCom and Feishu robots; a process of its own
+    #[command(after_help = "Example: tokentail relay --config tokentail.yaml --test ops")]
+    Relay(relay::Arguments),
     /// Ask a running instance whether it lives; for container health checks
     Health(health::Arguments),
 }
@@ -193,6 +197,7 @@ pub fn main() -> ExitCode {
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Prices(command) => prices::run(&command),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Relay(arguments) => relay::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
     match ended {

@@ -63,7 +63,7 @@ pub(super) async fn serve(
 }
 
 /// Catches SIGTERM and SIGINT from now on; one that comes before somebody waits for it is kept.
-fn catch_signals() -> Option<[Signal; 2]> {
+pub(super) fn catch_signals() -> Option<[Signal; 2]> {
     let caught =
         signal(SignalKind::terminate()).and_then(|terminate| Ok([terminate, signal(SignalKind::interrupt())?]));
     if caught.is_err() {
@@ -73,7 +73,7 @@ fn catch_signals() -> Option<[Signal; 2]> {
 }
 
 /// Cancels at SIGTERM or SIGINT.
-async fn until_signal(signals: Option<[Signal; 2]>, shutdown: CancellationToken) {
+pub(super) async fn until_signal(signals: Option<[Signal; 2]>, shutdown: CancellationToken) {
     let Some([mut terminate, mut interrupt]) = signals else { return };
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: draining"),

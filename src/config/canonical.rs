@@ -17,7 +17,7 @@ use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
 use crate::web::Role;
 use crate::wording::hex;
-use crate::{meter, pricing, session, tail};
+use crate::{meter, pricing, relay, session, tail};
 
 // Every struct is taken apart whole, so that a new field does not compile until it is written here too.
 impl Config {
@@ -37,6 +37,7 @@ impl Config {
             retention,
             privacy,
             web,
+            relay,
         } = self;
         let crate::web::Config { listen, config_file, external_url, allowed_hosts, roles, trusted_user_header } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
@@ -75,6 +76,7 @@ impl Config {
                 "roles": roles,
                 "trusted_user_header": trusted_user_header,
             },
+            "relay": relay_value(relay),
         })
         .to_string()
     }
@@ -148,6 +150,31 @@ fn budget_value(budget: &Budget) -> Value {
     })
 }
 
+fn relay_value(config: &relay::Config) -> Value {
+    let relay::Config { listen, token_file, ca_file, timezone, receivers } = config;
+    json!({
+        "listen": listen,
+        "token_file": token_file.as_deref().map(text),
+        "ca_file": ca_file.as_deref().map(text),
+        "timezone": timezone.iana_name(),
+        "receivers": receivers.iter().map(receiver_value).collect::<Vec<_>>(),
+    })
+}
+
+fn receiver_value(receiver: &relay::Receiver) -> Value {
+    let relay::Receiver { name: receiver_name, kind, url_file, secret_file, language, keyword, at_mobiles } = receiver;
+    let veiled = |mobiles: &Vec<String>| mobiles.iter().map(|mobile| veiled(mobile)).collect::<Vec<_>>();
+    json!({
+        "name": receiver_name,
+        "kind": kind.label(),
+        "url_file": text(url_file),
+        "secret_file": secret_file.as_deref().map(text),
+        "language": name(*language, &relay::Language::ALL),
+        "keyword": keyword,
+        "at_mobiles": at_mobiles.iter().map(|(severity, list)| (severity, veiled(list))).collect::<BTreeMap<_, _>>(),
+    })
+}
+
 fn name<T: PartialEq>(value: T, table: &[(T, &'static str)]) -> &'static str {
     table.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
 }
@@ -175,9 +202,11 @@ cost:
   budgets: [{name: b, filter: {consumer: sk-secret, department: sales}, unit: USD, limit: 12.5, period: day}]
 sources: [{name: s, path: logs/*.log, max_line: 1MiB, timezone: Asia/Shanghai, fields: {duration: {path: d, unit: us}}}]
 retention: {requests: 36h, max_size: 10GiB}
+relay: {receivers: [{name: ops, kind: dingtalk, url_file: ops.url, at_mobiles: {critical: ['13800138000']}}]}
 ";
         let config = super::super::parse(Path::new("/etc/t.yaml"), text).expect("valid");
         let json: Value = serde_json::from_str(&config.without_secrets()).expect("JSON");
+        assert!(!json.to_string().contains("13800138000"), "{json}");
         assert!(!json.to_string().contains("alice") && !json.to_string().contains("sk-secret"), "{json}");
         for (pointer, want) in [
             ("/dimensions/0/lookup/sha256:ff8d9819fc0e12bf", json!("sales")),
@@ -191,6 +220,8 @@ retention: {requests: 36h, max_size: 10GiB}
             ("/sources/0/fields/duration/unit", json!("us")),
             ("/retention/requests", json!("1d12h")),
             ("/retention/max_size", json!("10GiB")),
+            ("/relay/timezone", json!("UTC")),
+            ("/relay/receivers/0/url_file", json!("/etc/ops.url")),
         ] {
             assert_eq!(json.pointer(pointer), Some(&want), "{pointer} in {json}");
         }

@@ -18,6 +18,7 @@ mod metric;
 mod overrides;
 mod problem;
 mod reader;
+mod relay;
 mod scalar;
 mod source;
 mod web;
@@ -55,10 +56,11 @@ const KEYS: &[&str] = &[
     "retention",
     "privacy",
     "web",
+    "relay",
 ];
 
 /// Sections that are reserved: a key that quietly does nothing would lie.
-const UNSUPPORTED: &[&str] = &["probes", "sla", "sinks", "content", "relay"];
+const UNSUPPORTED: &[&str] = &["probes", "sla", "sinks", "content"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -85,6 +87,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// The key `listen` and the section `web`.
     pub web: crate::web::Config,
+    /// The section `relay`, for a process of its own.
+    pub relay: crate::relay::Config,
 }
 
 impl Default for Config {
@@ -101,6 +105,7 @@ impl Default for Config {
             retention: ledger::Retention::default(),
             privacy: Privacy::default(),
             web: crate::web::Config::default(),
+            relay: crate::relay::Config::default(),
         }
     }
 }
@@ -144,6 +149,10 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
         .fill(report, "privacy", &mut config.privacy, |item, report| Some(keeping::read_privacy(item, folder, report)));
     section.fill(report, "web", &mut config.web, |item, report| Some(web::read(item, folder, report)));
     section.fill(report, "listen", &mut config.web.listen, web::read_listen);
+    config.relay.timezone = config.timezone.clone();
+    if let Some(item) = section.get("relay") {
+        config.relay = relay::read(item, folder, &config.timezone, report);
+    }
     config.settle_from();
     config
 }

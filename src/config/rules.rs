@@ -45,6 +45,8 @@ fn the_default_file_mentions_every_key() {
         keeping::SESSION_KEYS,
         keeping::PRIVACY_KEYS,
         super::web::KEYS,
+        super::relay::KEYS,
+        super::relay::RECEIVER_KEYS,
     ];
     let names = Field::ALL.iter().map(|field| field.label()).chain(source::formats()).chain(metric::histograms());
     let missing: Vec<&str> = sections.concat().into_iter().chain(names).filter(|key| !words.contains(key)).collect();
@@ -85,6 +87,8 @@ fn the_examples_in_the_default_file_are_valid() {
     assert_eq!((config.web.roles.len(), config.web.allowed_hosts.len(), config.meter.buckets.len()), (2, 1, 1));
     assert!(config.web.trusted_user_header.is_some() && config.web.external_url.is_some());
     assert!(config.retention.max_size.is_some() && config.privacy.key_file.is_some());
+    assert_eq!(config.relay.receivers.len(), 3);
+    assert!(config.relay.token_file.is_some() && config.relay.ca_file.is_some());
 }
 
 /// Set `TOKENTAIL_BLESS=1` to rewrite the messages.
@@ -148,6 +152,10 @@ metrics: {consumer_label: false, max_lines: 1000, new_series_hold: 30s, buckets:
 retention: {requests: 1d, max_size: 1GB}
 privacy: {key_file: /k, session_ids: hashed}
 web: {external_url: "https://h/t/", allowed_hosts: [H.example], roles: {u: admin}}
+relay:
+  listen: "0.0.0.0:9001"
+  token_file: t
+  receivers: [{name: a, kind: feishu, url_file: u, secret_file: /s, language: zh, keyword: k}]
 "#;
     let config = parse(Path::new("/etc/t.yaml"), text).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.timezone_name, "Asia/Shanghai");
@@ -179,11 +187,27 @@ web: {external_url: "https://h/t/", allowed_hosts: [H.example], roles: {u: admin
     assert_eq!(config.privacy.key_file, Some(PathBuf::from("/k")));
     assert_eq!(config.web.external_url.as_deref(), Some("https://h/t"));
     assert_eq!(config.web.allowed_hosts, ["h.example"]);
+    assert_eq!(
+        (config.relay.listen.as_str(), config.relay.timezone.iana_name()),
+        ("0.0.0.0:9001", Some("Asia/Shanghai"))
+    );
+    assert_eq!(config.relay.token_file, Some(PathBuf::from("/etc/t")));
+    let receiver = crate::relay::Receiver {
+        name: "a".to_owned(),
+        kind: crate::relay::Kind::Feishu,
+        url_file: PathBuf::from("/etc/u"),
+        secret_file: Some(PathBuf::from("/s")),
+        language: crate::relay::Language::Chinese,
+        keyword: Some("k".to_owned()),
+        at_mobiles: std::collections::BTreeMap::new(),
+    };
+    assert_eq!(config.relay.receivers, [receiver]);
 }
 
 #[test]
 fn a_section_left_empty_is_a_section_left_out() {
-    let text = "sources:\ndimensions:\ncost:\nmetrics:\n  buckets:\nretention: ~\nprivacy: null\nweb:\n";
+    let text =
+        "sources:\ndimensions:\ncost:\nmetrics:\n  buckets:\nretention: ~\nprivacy: null\nweb:\nrelay:\n  receivers:\n";
     assert_eq!(problems(text), "");
     assert_eq!(
         problems("timezone:\n"),

@@ -197,6 +197,8 @@ catalogue! {
         "Time of the last successful commit.";
     JobSuccess: Gauge "tokentail_ledger_job_last_success_timestamp_seconds" ["task"] "seconds",
         "Time of the last success of a job of the ledger.";
+    AlertNotifications: Counter "tokentail_alert_notifications_total" ["receiver", "outcome"] "",
+        "Notifications of Alertmanager that the relay answered, by receiver and what came of them.";
     ClockSteps: Counter "tokentail_clock_steps_total" [] "",
         "Times that wall clock and monotonic clock parted by more than 1 s.";
     SeriesFolded: Counter "tokentail_series_folded_total" ["metric"] "",

@@ -300,6 +300,8 @@ impl Samples<'_> {
             Id::LedgerSize => self.gauge([], float(gauges.ledger_size)),
             Id::LastCommit => gauges.last_commit.map_or(Ok(()), |at| self.gauge([], seconds(at))),
             Id::JobSuccess => gauges.jobs.iter().try_for_each(|(task, at)| self.gauge([task], seconds(*at))),
+            // The relay is a process of its own and writes them on its own page.
+            Id::AlertNotifications => Ok(()),
             Id::ClockSteps => self.counter([], self.meter.own.clock_steps),
             Id::SeriesFolded => {
                 let folded = self.meter.folded();

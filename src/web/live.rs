@@ -51,7 +51,7 @@ struct State {
 type Stamps = Vec<(PathBuf, Option<Stamp>)>;
 
 /// Tells two versions of a file apart: device, inode, size, modification and change in nanoseconds.
-type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
+pub(crate) type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 impl Live {
     /// Reads the file for the first time; without a file there is nothing to follow.
@@ -91,7 +91,8 @@ impl Live {
     }
 }
 
-fn stamp(file: &Path) -> Option<Stamp> {
+/// What the file is now; `None` where there is none.
+pub(crate) fn stamp(file: &Path) -> Option<Stamp> {
     let meta = std::fs::metadata(file).ok()?;
     let modified = (meta.mtime(), meta.mtime_nsec());
     Some((meta.dev(), meta.ino(), meta.size(), modified, (meta.ctime(), meta.ctime_nsec())))

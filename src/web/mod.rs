@@ -12,7 +12,7 @@ mod error;
 mod landing;
 mod live;
 mod paced;
-mod reply;
+pub(crate) mod reply;
 mod route;
 mod rules;
 mod server;
@@ -24,8 +24,9 @@ pub use access::Access;
 pub use config::{Config, Role};
 pub use error::{Error, Problem};
 pub use landing::{Figures, Landing, Source, State};
+pub(crate) use live::{Stamp, stamp};
 pub use route::{ROUTES, Route};
-pub use server::{Bound, bind, check, serve};
+pub use server::{Bound, bind, check, serve, serve_router};
 
 /// What the daemon provides. Every function runs beside the server's own threads and may block for a while.
 pub trait App: Send + Sync + 'static {

@@ -8,7 +8,7 @@ use super::access::Refusal;
 use super::toolkit::Toolkit;
 
 /// `{"error":{"code":…,"message":…}}`.
-pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response {
+pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response {
     json(status, &serde_json::json!({"error": {"code": code, "message": message}}))
 }
 
@@ -21,15 +21,15 @@ pub(super) fn refusal(refusal: &Refusal) -> Response {
     response
 }
 
-pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Response {
+pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response {
     typed(status, "application/json", Body::from(format!("{value}\n")))
 }
 
-pub(super) fn text(text: &'static str) -> Response {
+pub(crate) fn text(text: &'static str) -> Response {
     typed(StatusCode::OK, "text/plain; charset=utf-8", Body::from(text))
 }
 
-pub(super) fn typed(status: StatusCode, kind: &'static str, body: Body) -> Response {
+pub(crate) fn typed(status: StatusCode, kind: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

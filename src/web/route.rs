@@ -86,13 +86,13 @@ pub static ROUTES: [Route; 5] = [
 
 /// What every answer is made from.
 pub(super) struct Site {
-    pub(super) gate: Gate,
+    pub(super) gate: Arc<Gate>,
     app: Arc<dyn App>,
     pages: Arc<Semaphore>,
 }
 
 impl Site {
-    pub(super) fn new(gate: Gate, app: Arc<dyn App>) -> Site {
+    pub(super) fn new(gate: Arc<Gate>, app: Arc<dyn App>) -> Site {
         Site { gate, app, pages: Arc::new(Semaphore::new(PAGES)) }
     }
 

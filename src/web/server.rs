@@ -71,7 +71,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Bound {
     listeners: Vec<(SocketAddr, TcpListener)>,
-    gate: Gate,
+    gate: Arc<Gate>,
     pub(super) limits: Limits,
 }
 
@@ -118,7 +118,7 @@ pub async fn bind(config: &Config) -> Result<Bound, Error> {
     if !problems.is_empty() {
         return Err(Error::Settings(problems));
     }
-    let gate = Gate::open(config).map_err(Error::Settings)?;
+    let gate = Arc::new(Gate::open(config).map_err(Error::Settings)?);
     let mut listeners = Vec::new();
     for address in &config.listen {
         let listener = listen(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
@@ -156,22 +156,32 @@ fn remedy(error: &io::Error) -> &'static str {
 ///
 /// [`Error::Stopped`] where a listener's task ended by itself.
 pub async fn serve(bound: Bound, app: Arc<dyn App>, shutdown: CancellationToken) -> Result<(), Error> {
-    let Bound { listeners, gate, limits } = bound;
-    if !gate.live.current().authenticates() && listeners.iter().any(|(address, _)| !address.ip().is_loopback()) {
+    let is_open = !bound.gate.live.current().authenticates();
+    if is_open && bound.listeners.iter().any(|(address, _)| !address.ip().is_loopback()) {
         tracing::warn!(
             "listening beyond loopback without authentication: only /metrics and the health paths answer there; \
              web.config_file sets authentication up"
         );
     }
+    let router = router(&Arc::new(Site::new(Arc::clone(&bound.gate), app)));
+    serve_router(bound, router, shutdown).await
+}
+
+/// As [`serve`], for paths of another's own. Nobody is admitted or refused here: that is the router's matter.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub async fn serve_router(bound: Bound, router: Router, shutdown: CancellationToken) -> Result<(), Error> {
+    let Bound { listeners, gate, limits } = bound;
     let drain = limits.drain;
-    let site = Arc::new(Site::new(gate, app));
     let cut = CancellationToken::new();
     // Also where this future is dropped: no connection outlives its server.
     let _cut = cut.clone().drop_guard();
     let server = Arc::new(Server {
         slots: Arc::new(Semaphore::new(limits.connections)),
-        router: router(&site),
-        site,
+        router,
+        gate,
         limits,
         connections: TaskTracker::new(),
         shutdown,
@@ -208,7 +218,7 @@ pub async fn serve(bound: Bound, app: Arc<dyn App>, shutdown: CancellationToken)
 struct Server {
     slots: Arc<Semaphore>,
     router: Router,
-    site: Arc<Site>,
+    gate: Arc<Gate>,
     limits: Limits,
     connections: TaskTracker,
     shutdown: CancellationToken,
@@ -238,7 +248,7 @@ async fn connection(stream: TcpStream, remote: SocketAddr, server: &Server) {
     // Answers are written at once; waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let peer = Peer { local: local.ip(), remote: remote.ip(), tls: false, certificate: false };
-    let Some(tls) = server.site.gate.live.current().tls.clone() else {
+    let Some(tls) = server.gate.live.current().tls.clone() else {
         return converse(stream, peer, server).await;
     };
     let handshake = tokio::time::timeout(server.limits.handshake, TlsAcceptor::from(tls).accept(stream));
@@ -280,7 +290,7 @@ async fn respond(
     peer: Peer,
     server: &Server,
 ) -> Result<axum::response::Response, Infallible> {
-    let gate = &server.site.gate;
+    let gate = &server.gate;
     if let Some(uri) = below(request.uri(), gate.rules.prefix()) {
         *request.uri_mut() = uri;
     }

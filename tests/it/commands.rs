@@ -88,6 +88,8 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
     let data = arguments!["--data-dir", path("data")].to_vec();
     let with = |rest: &[OsString]| [data.clone(), rest.to_vec()].concat();
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("find an address").local_addr().expect("its address");
+    fs::write(path("relay.yaml"), "relay: {receivers: [{name: ops, kind: wecom, url_file: url}]}\n").expect("write");
+    fs::write(path("url"), format!("http://{free}/")).expect("write the address of nobody");
     vec![
         ("ingest", with(&arguments![path("access.log")]), 0),
         ("explain", arguments![path("access.log")].to_vec(), 0),
@@ -105,6 +107,7 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         ("ledger compact", with(&[]), 0),
         ("ledger info", with(&[]), 0),
         ("health", arguments!["--listen", free.to_string()].to_vec(), 1),
+        ("relay", arguments!["--config", path("relay.yaml"), "--test", "ops"].to_vec(), 1),
     ]
 }
 

@@ -11,5 +11,6 @@ mod prices;
 mod program;
 mod reading;
 mod readme;
+mod relay;
 mod reload;
 mod series;

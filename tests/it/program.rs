@@ -232,8 +232,13 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts `run --listen 127.0.0.1:0` with these arguments and waits for its address.
     pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Sidecar {
+        Sidecar::serve("run", arguments)
+    }
+
+    /// Starts a command that serves, such as `run`, on a free port and waits for its address.
+    pub(crate) fn serve(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Sidecar {
         let stderr = tempfile::tempfile().expect("make a file for the errors");
-        let mut child = command(["run", "--listen", "127.0.0.1:0"])
+        let mut child = command([name, "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(stderr.try_clone().expect("share the errors"))
