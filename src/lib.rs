@@ -25,6 +25,7 @@
 //! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
 //! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
 //! | [`exposition`] | the page | what the scraper asked for |
+//! | [`probe`] | a target | what one look at it gave: each phase, and why it failed |
 //! | [`web`] | connections | answers, for those who may ask |
 //! | [`config`] | YAML and flags | the sum of the parts' configurations, or every problem at once |
 //! | [`daemon`] | a configuration | the running sidecar, and its orderly end |
@@ -50,6 +51,7 @@ pub mod ledger;
 pub mod meter;
 pub mod pipeline;
 pub mod pricing;
+pub mod probe;
 pub mod record;
 pub mod tail;
 pub mod web;

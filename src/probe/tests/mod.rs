@@ -1,0 +1,1 @@
+//! Looks over real sockets.
