@@ -106,7 +106,7 @@ async fn resolve(endpoint: &Endpoint, trace: &mut Trace<'_>) -> Result<Vec<Socke
 }
 
 /// The first address that accepts.
-async fn connect(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Fault> {
+pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Fault> {
     let mut waiting = addresses.iter().copied();
     let mut attempts = JoinSet::new();
     let mut failed: Vec<(SocketAddr, io::Error)> = Vec::new();

@@ -105,7 +105,8 @@ fn certificate(expiry: Micros, now: Micros) -> String {
     let moment = Timestamp::from_microsecond(expiry)
         .map_or_else(|_| "at an unknown time".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
     let days = (expiry - now).div_euclid(86_400_000_000);
-    if expiry < now { format!("expired {moment}") } else { format!("until {moment} ({} days)", grouped(days)) }
+    let unit = if days == 1 { "day" } else { "days" };
+    if expiry < now { format!("expired {moment}") } else { format!("until {moment} ({} {unit})", grouped(days)) }
 }
 
 /// `850 µs`, `12.3 ms`, `1.234 s`.
