@@ -23,9 +23,6 @@ pub mod text;
 mod trust;
 mod url;
 
-#[cfg(test)]
-mod tests;
-
 pub use build::{Problem, build};
 pub use config::{Chat, Check, Config, Header, Http, IpProtocol, JsonEquals, Limit, Match, Secret, Target, Tcp, Tls};
 pub use outcome::{Outcome, Phase, Phases};
@@ -182,3 +179,6 @@ impl Probe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,23 @@ fn length(micros: u64) -> String {
         _ => format!("{}.{:03} s", micros / 1_000_000, micros % 1_000_000 / 1_000),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_has_the_unit_that_fits() {
+        let cases = [(0, "0 µs"), (999, "999 µs"), (1_000, "1.0 ms"), (12_399, "12.3 ms"), (1_234_567, "1.234 s")];
+        for (micros, want) in cases {
+            assert_eq!(length(micros), want);
+        }
+    }
+
+    #[test]
+    fn a_certificate_tells_the_days_that_are_left() {
+        let day = 86_400_000_000;
+        assert_eq!(certificate(31 * day, day / 2), "until 1970-02-01 00:00:00 UTC (30 days)");
+        assert_eq!(certificate(0, 1), "expired 1970-01-01 00:00:00 UTC");
+    }
+}

@@ -29,7 +29,7 @@ fn each_problem_names_its_key_and_what_was_expected() {
     let valid = || http(|_| {});
     let cases: Vec<(Target, &str)> = vec![
         (Target { name: " ".to_owned(), ..valid() }, "name: expected 1 to 100 bytes"),
-        (Target { interval: Duration::from_millis(5), ..valid() }, "interval: expected 1s to 1d, found 5ms"),
+        (Target { interval: Duration::from_secs(90_000), ..valid() }, "interval: expected 1s to 1d, found 90000s"),
         (Target { timeout: Duration::from_secs(16), ..valid() }, "timeout: expected more than 0 and at most"),
         (Target { timeout: Duration::ZERO, ..valid() }, "timeout: expected more than 0"),
         (http(|http| http.url = "127.0.0.1:80".to_owned()), "url: expected "),
