@@ -136,7 +136,7 @@ pub(super) async fn run(chat: &Chat, trace: &mut Trace<'_>) -> Result<(), Fault>
         };
         return Err(Fault::new(Failure::Body, message));
     }
-    let mut reading = Reading { waited, answered, ..Reading::new(answered) };
+    let mut reading = Reading::new(waited, answered);
     let mut events = Events::default();
     let result = loop {
         let bytes = match answer.next(trace).await {
@@ -192,17 +192,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(answered: Instant) -> Reading {
-        Reading {
-            waited: 0,
-            answered,
-            first: None,
-            last: answered,
-            chunks: 0,
-            finished: false,
-            done: false,
-            usage: None,
-        }
+    fn new(waited: u64, answered: Instant) -> Reading {
+        Reading { waited, answered, first: None, last: answered, chunks: 0, finished: false, done: false, usage: None }
     }
 
     /// Reads one event; true after the last one.
@@ -307,4 +298,29 @@ fn told(value: &Value) -> Option<String> {
     let error = value.get("error").filter(|error| !error.is_null())?;
     let text = error.get("message").and_then(Value::as_str).or(error.as_str());
     Some(text.map_or_else(|| said(&error.to_string()), said))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_speed_is_of_the_tokens_after_the_first() {
+        let clock = Clock::manual(0);
+        let mut reading = Reading::new(200_000, clock.instant());
+        let content = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+        for _ in 0..3 {
+            clock.advance(Duration::from_millis(500));
+            assert_eq!(reading.observe(content, clock.instant()), Ok(false));
+        }
+        assert_eq!(reading.speed(), None);
+        clock.advance(Duration::from_secs(9));
+        let usage = r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":41}}"#;
+        assert_eq!(reading.observe(usage, clock.instant()), Ok(false));
+        // 40 tokens in the second between the first chunk and the third.
+        assert_eq!((reading.first_token(), reading.speed()), (Some(700_000), Some(40.0)));
+    }
 }

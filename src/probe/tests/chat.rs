@@ -146,9 +146,30 @@ async fn what_a_look_used_without_saying_so_counts_as_the_worst_case() {
     let probe = probe_at(&cut, &clock);
     probe.run(&clock).await;
     assert_eq!(probe.spent(clock.now()), 1_024 + Chat::PROMPT.len() as u64 + 64);
-    for answer in ["HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n"] {
-        let probe = probe_at(&target(answers(answer).await), &clock);
-        probe.run(&clock).await;
-        assert_eq!(probe.spent(clock.now()), 0, "{answer}");
-    }
+    let refused = answers("HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n").await;
+    let probe = probe_at(&target(refused), &clock);
+    probe.run(&clock).await;
+    assert_eq!(probe.spent(clock.now()), 0);
+}
+
+#[tokio::test]
+async fn the_first_token_is_timed_from_the_sending_of_the_request() {
+    let clock = Clock::manual(0);
+    let moved = clock.clone();
+    let address = serve(move |mut stream| {
+        let moved = moved.clone();
+        async move {
+            hear(&mut stream).await;
+            moved.advance(Duration::from_millis(300));
+            let _ = stream.write_all(HEAD.as_bytes()).await;
+            let _ = stream.write_all(delta("content", "a").as_bytes()).await;
+            let _ = stream.write_all(format!("{}{USAGE}data: [DONE]\n\n", finish("stop")).as_bytes()).await;
+        }
+    })
+    .await;
+    let Run::Done(outcome) = probe_at(&target(address), &clock).run(&clock).await else { panic!("skipped") };
+    assert_eq!((outcome.failure, outcome.first_token_micros), (None, Some(300_000)));
+    // All tokens came in one chunk: there is no time to divide by.
+    assert_eq!(outcome.tokens_per_second, None);
+    assert_eq!((outcome.phases.processing, outcome.duration_micros), (Some(300_000), 300_000));
 }
