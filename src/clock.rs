@@ -61,6 +61,14 @@ impl Clock {
             elapsed.fetch_add(micros, Ordering::SeqCst);
         }
     }
+
+    /// Sets the wall of a manual clock forward or back by `micros` while monotonic time stands, as an administrator or
+    /// a time server does. The system clock does not move.
+    pub fn step(&self, micros: Micros) {
+        if let Source::Manual { wall, .. } = &self.0 {
+            wall.fetch_add(micros, Ordering::SeqCst);
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]

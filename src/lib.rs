@@ -26,6 +26,7 @@
 //! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
 //! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
 //! | [`exposition`] | the page | what the scraper asked for |
+//! | [`probe`] | a target | what one look at it gave: each phase, and why it failed |
 //! | [`web`] | connections | answers, for those who may ask |
 //! | [`relay`] | Alertmanager's notifications | messages of DingTalk, WeCom and Feishu robots; a process of its own |
 //! | [`config`] | YAML and flags | the sum of the parts' configurations, or every problem at once |
@@ -52,6 +53,7 @@ pub mod ledger;
 pub mod meter;
 pub mod pipeline;
 pub mod pricing;
+pub mod probe;
 pub mod record;
 pub mod relay;
 pub mod session;

@@ -9,12 +9,14 @@
 mod attributes;
 pub mod money;
 mod outcome;
+mod probe;
 mod row;
 mod tokens;
 
 pub use attributes::Attributes;
 pub use money::{Assumed, Cost, Currency, Priced};
 pub use outcome::{Anomalies, Anomaly, ErrorReason, Outcome, Reject, Skip};
+pub use probe::Failure;
 pub use row::Row;
 pub use tokens::{CountingFamily, Logged, MAX_TOKENS, Tokens, Usage};
 
