@@ -64,7 +64,7 @@ class Guarded(Process):
         return self
 
     def ask(self, path, method="GET", headers=(), body=b"", address="127.0.0.1", tls=None, user=None):
-        """Status, headers and text of one answer. `headers` are pairs or a dict; a Host among them is the only one sent."""
+        """Status, headers and text of one answer. `headers` are pairs or a dict; a Host among them is the only one."""
         pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
         if user:
             secret = base64.b64encode(":".join(user).encode()).decode()
@@ -222,7 +222,8 @@ def behind_tls_each_user_may_do_what_its_role_says_from_wherever_it_comes(case):
         evil = {"Origin": "https://attacker.example"}
         tokentail.expect(403, "/-/reload", method="POST", headers=evil, code="cross_origin", **how)
     nothing_answers(tokentail, "plain HTTP on the TLS port", "BadStatusLine", user=everyone["ops"])
-    nothing_answers(tokentail, "a client that does not trust us", "CERTIFICATE_VERIFY_FAILED", tls=ssl.create_default_context())
+    stranger = ssl.create_default_context()
+    nothing_answers(tokentail, "a client that does not trust us", "CERTIFICATE_VERIFY_FAILED", tls=stranger)
     old = trusting(case)
     # Else the client itself would refuse it.
     old.set_ciphers("ALL:@SECLEVEL=0")
@@ -248,7 +249,8 @@ def with_client_certificates_who_shows_none_is_not_heard(case):
     known = trusting(case, client=True)
     tokentail = Guarded(case, {"config_file": "web.yaml", "roles": {"certificate": "metrics"}}).ready(known)
     for address in ("127.0.0.1", outside()):
-        nothing_answers(tokentail, "a client without a certificate", "ALERT_CERTIFICATE_REQUIRED", tls=trusting(case), address=address)
+        how = {"tls": trusting(case), "address": address}
+        nothing_answers(tokentail, "a client without a certificate", "ALERT_CERTIFICATE_REQUIRED", **how)
         tokentail.expect(200, "/metrics", tls=known, address=address)
         tokentail.expect(403, "/", code="role_missing", tls=known, address=address)
 
