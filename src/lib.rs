@@ -17,6 +17,7 @@
 //! | [`record`] | – | the plain values that pass between the stages |
 //! | [`clock`] | the machine's clock | time that tests can set |
 //! | [`wording`] | names and texts | what messages quote, list and suggest |
+//! | [`mod@file`] | a path | the text of a file that a user wrote, bounded |
 //! | [`yaml`] | text | values with lines, for every file that a user writes |
 //! | [`mod@format`] | a logical line | records, or the reason why not |
 //! | [`pricing`] | tokens | money, and an explanation to the last digit |
@@ -48,6 +49,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod exposition;
+pub mod file;
 pub mod format;
 pub mod ledger;
 pub mod meter;

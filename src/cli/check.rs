@@ -34,8 +34,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if config.sources.is_empty() {
             problems.push(format!("failed to {}", daemon::Error::NoSource));
         }
-        if let Err(daemon::Error::Prices(found)) = daemon::load_prices(config) {
-            problems.extend(found.iter().map(ToString::to_string));
+        match daemon::load_prices(config) {
+            Ok(_) => {}
+            Err(daemon::Error::Prices(found)) => problems.extend(found.iter().map(ToString::to_string)),
+            Err(error) => problems.push(format!("failed to {error}")),
         }
         problems.extend(web::check(&config.web).iter().map(ToString::to_string));
         if let Some(path) = config.privacy.key_file.as_deref()

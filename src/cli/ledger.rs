@@ -43,7 +43,9 @@ pub(super) struct Backup {
 
 impl Plain {
     fn folder(&self) -> Result<PathBuf, Failure> {
-        match daemon::data_dir(&self.config.load()?) {
+        let folder = daemon::data_dir(&self.config.load()?);
+        folder.check()?;
+        match folder {
             DataDir::Path(folder) => Ok(folder),
             DataDir::None => Err(Failure::misuse("--data-dir none keeps no ledger")),
         }

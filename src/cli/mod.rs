@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod explain;
 mod health;
+mod import;
 mod ingest;
 mod ledger;
 mod metrics;
@@ -68,7 +69,7 @@ enum Command {
     Check(check::Arguments),
     /// Print the catalogue of metrics and the closed lists of reasons
     Metrics(metrics::Arguments),
-    /// Look at the price table in force, check price files, price stored requests anew
+    /// Look at the price table in force, add price files to it, price stored requests anew
     #[command(subcommand)]
     Prices(prices::Command),
     /// Copy, check, shrink or describe the ledger
@@ -215,8 +216,9 @@ pub fn main() -> ExitCode {
 }
 
 /// Levels as `info` or `warn,tokentail=debug`. A word that is no level would count as a module's name and silence the rest.
+/// An empty one would let nothing but errors through.
 fn parse_log_level(text: &str) -> Result<String, String> {
-    let is_level = |word: &str| word.parse::<tracing::level_filters::LevelFilter>().is_ok();
+    let is_level = |word: &str| !word.trim().is_empty() && word.parse::<tracing::level_filters::LevelFilter>().is_ok();
     let words_are_levels = text.split(',').all(|word| word.contains('=') || is_level(word));
     if words_are_levels && tracing_subscriber::EnvFilter::try_new(text).is_ok() {
         Ok(text.to_owned())

@@ -1,19 +1,18 @@
 //! `tokentail prices`: the price table in force, and the one way in which stored costs change.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::ConfigArgs;
 use super::output::{self, Failure, grouped};
+use super::{ConfigArgs, import};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{self, Opened};
 use crate::ledger::{DataDir, LEDGER_FILE};
 use crate::pipeline::Prices;
-use crate::pricing::{self, Kind, Request, Row, Table};
+use crate::pricing::{self, Kind, Request, Row};
 use crate::record::{self, Attributes, ServiceTier, money};
 
 #[derive(Debug, Subcommand)]
@@ -22,8 +21,8 @@ pub(super) enum Command {
     List(List),
     /// Show which row prices a model, and why
     Show(Show),
-    /// Check a price file (or LiteLLM's price map) and say how to put it in force
-    Import(Import),
+    /// Put a price file (or LiteLLM's price map) in force for a data directory
+    Import(import::Arguments),
     /// Price stored requests anew by the table in force; counters stay, an adjustment is written
     Reprice(Reprice),
 }
@@ -58,19 +57,6 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Import {
-    /// A price file (YAML), or LiteLLM's map (JSON)
-    #[arg(required_unless_present = "print_example")]
-    file: Option<PathBuf>,
-    /// Print a price file to begin with, every key explained, and check nothing
-    #[arg(long, conflicts_with = "file")]
-    print_example: bool,
-    /// Print JSON
-    #[arg(long, conflicts_with = "print_example")]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct Reprice {
     #[command(flatten)]
     config: ConfigArgs,
@@ -89,7 +75,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::List(arguments) => list(arguments),
         Command::Show(arguments) => show(arguments),
-        Command::Import(arguments) => import(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Reprice(arguments) => reprice(arguments),
     }
 }
@@ -206,46 +192,12 @@ fn describe(row: &Row) -> String {
     text
 }
 
-fn import(arguments: &Import) -> Result<(), Failure> {
-    let Some(file) = &arguments.file else {
-        std::io::stdout().lock().write_all(pricing::EXAMPLE.as_bytes())?;
-        return Ok(());
-    };
-    let is_map = file.extension().is_some_and(|extension| extension == "json");
-    let config = if is_map {
-        pricing::Config { litellm_map: Some(file.clone()), ..pricing::Config::default() }
-    } else {
-        pricing::Config { prices: vec![file.clone()], ..pricing::Config::default() }
-    };
-    let table = pricing::load(&config, |path| std::fs::read_to_string(path)).map_err(daemon::Error::Prices)?;
-    let builtin = Table::builtin().rows().len();
-    let rows = table.rows().len().saturating_sub(builtin);
-    let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-    let key = if is_map { "litellm_map" } else { "prices" };
-    if arguments.json {
-        return output::json(
-            &json!({"file": path, "rows": rows, "skipped": table.skipped(), "key": format!("cost.{key}")}),
-        );
-    }
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "{}: {} rows are fine, {} entries tell no price",
-        path.display(),
-        grouped(rows as u64),
-        table.skipped()
-    )?;
-    writeln!(out, "put them in force by this in the configuration, then reload:\n")?;
-    let quoted = serde_json::to_string(&path).unwrap_or_default();
-    writeln!(out, "cost:\n  {key}: {}", if is_map { quoted } else { format!("[{quoted}]") })?;
-    writeln!(out, "\nstored requests keep their cost until `tokentail prices reprice --since TIME`")?;
-    Ok(())
-}
-
 fn reprice(arguments: &Reprice) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let since = parse_time(&arguments.since, &config, "--since")?;
-    match daemon::data_dir(&config) {
+    let folder = daemon::data_dir(&config);
+    folder.check()?;
+    match folder {
         DataDir::Path(folder) if folder.join(LEDGER_FILE).exists() => {}
         DataDir::Path(folder) => return Err(crate::ledger::Error::Missing(folder.join(LEDGER_FILE)).into()),
         DataDir::None => return Err(Failure::misuse("--data-dir none keeps no requests that could be priced anew")),

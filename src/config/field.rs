@@ -66,18 +66,24 @@ fn paths(item: &Item<'_>, report: &mut Report) -> Option<Vec<String>> {
     (!paths.is_empty()).then_some(paths)
 }
 
-/// Reads a path of the line: keys joined by dots.
+/// Reads a path of the line: keys joined by dots, items of lists by their number in brackets.
 pub(super) fn path(item: &Item<'_>, report: &mut Report) -> Option<String> {
     let text = item.text(report, "ai_log.model")?;
-    if is_path(text) {
-        return Some(text.to_owned());
+    let Err(fault) = check(text) else { return Some(text.to_owned()) };
+    match fault {
+        Fault::Index => malformed_index(item, text, report),
+        Fault::Path => item.problem(
+            report,
+            format!("{} is not a path of the line", quoted(text)),
+            "join keys by dots, as in `ai_log.model`",
+        ),
     }
-    item.problem(
-        report,
-        format!("{} is not a path of the line", quoted(text)),
-        "join keys by dots, as in `ai_log.model`",
-    );
     None
+}
+
+fn malformed_index(item: &Item<'_>, text: &str, report: &mut Report) {
+    let message = format!("{} has an index that is no number", quoted(text));
+    item.problem(report, message, "count the items of a list from 0, as in `choices[0].model`");
 }
 
 /// Reads what a dimension is taken from: the label of a field, else a path of the line.
@@ -86,8 +92,13 @@ pub(super) fn field_or_path(item: &Item<'_>, report: &mut Report) -> Option<Dime
     if let Some(field) = by_label(text) {
         return Some(DimensionSource::Field(field));
     }
-    if is_path(text) {
-        return Some(DimensionSource::Path(text.to_owned()));
+    match check(text) {
+        Ok(()) => return Some(DimensionSource::Path(text.to_owned())),
+        Err(Fault::Index) => {
+            malformed_index(item, text, report);
+            return None;
+        }
+        Err(Fault::Path) => {}
     }
     let fields = listed(["session", "consumer", "provider", "model"]);
     item.problem(
@@ -98,7 +109,30 @@ pub(super) fn field_or_path(item: &Item<'_>, report: &mut Report) -> Option<Dime
     None
 }
 
-/// JSONPath (`$.a`) and JSON pointers (`/a`) are refused, because they would quietly never match.
-fn is_path(text: &str) -> bool {
-    !text.starts_with(['$', '/']) && text.split('.').all(|key| !key.is_empty() && key.trim() == key)
+/// Why a text is no path of a line.
+enum Fault {
+    Path,
+    Index,
+}
+
+/// JSONPath (`$.a`, `a[*]`) and JSON pointers (`/a`) are refused, because they would quietly never match.
+fn check(text: &str) -> Result<(), Fault> {
+    if text.starts_with(['$', '/', '[']) {
+        return Err(Fault::Path);
+    }
+    text.split('.').try_for_each(|part| {
+        let (key, indices) = part.split_at(part.find(['[', ']']).unwrap_or(part.len()));
+        if key.is_empty() || key.trim() != key {
+            return Err(Fault::Path);
+        }
+        let is_index = |index: &str| {
+            let digits = index.strip_suffix(']').unwrap_or_default();
+            digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u32>().is_ok()
+        };
+        match indices.strip_prefix('[') {
+            None if indices.is_empty() => Ok(()),
+            Some(indices) if indices.split('[').all(is_index) => Ok(()),
+            _ => Err(Fault::Index),
+        }
+    })
 }

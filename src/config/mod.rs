@@ -26,8 +26,7 @@ mod web;
 #[cfg(test)]
 mod rules;
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
@@ -38,7 +37,7 @@ use self::problem::Report;
 pub use self::problem::{Problem, Problems};
 use self::reader::Item;
 pub use self::source::Source;
-use crate::{format, ledger, meter, pricing, session, yaml};
+use crate::{file, format, ledger, meter, pricing, session, yaml};
 
 /// The default configuration: every key with its default, its meaning and an example. Parsing it gives [`Config::default`].
 pub const DEFAULT: &str = include_str!("default.yaml");
@@ -172,28 +171,18 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
     }
 }
 
-/// Reads the file up to one byte beyond the bound, which [`parse`] then reports. The error is a message and a remedy.
-fn read_text(file: &Path) -> Result<String, (String, String)> {
-    let mut bytes = Vec::new();
-    let bound = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(4);
-    let read = File::open(file).and_then(|opened| opened.take(bound).read_to_end(&mut bytes));
-    read.map_err(|error| {
+/// Reads the file. The error is a message and a remedy.
+fn read_text(path: &Path) -> Result<String, (String, String)> {
+    file::read_text(path, yaml::MAX_BYTES).map_err(|error| {
         let remedy = match error.kind() {
+            ErrorKind::FileTooLarge => return (error.to_string(), "shorten it".to_owned()),
+            ErrorKind::InvalidData => return (error.to_string(), "save it as UTF-8".to_owned()),
             ErrorKind::NotFound => "create it, for example from `tokentail check --print-default`",
             ErrorKind::PermissionDenied => "let the user that runs tokentail read it",
             ErrorKind::IsADirectory => "name the file in it",
             _ => "check the file and its disk",
         };
         (format!("cannot be read: {error}"), remedy.to_owned())
-    })?;
-    if bytes.len() > yaml::MAX_BYTES {
-        // A cut in the middle of a character is no news about the encoding.
-        return Ok(String::from_utf8_lossy(&bytes).into_owned());
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = memchr::memchr_iter(b'\n', good).count() + 1;
-        (format!("not UTF-8, first on line {line}"), "save it as UTF-8".to_owned())
     })
 }
 

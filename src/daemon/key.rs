@@ -28,7 +28,7 @@ pub fn load(configured: Option<&Path>, data_dir: &DataDir) -> Result<Vec<u8>, Er
         return read(&path);
     }
     let failed = |action| move |source| Error::Key { action, path: path_of(folder), source };
-    fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
+    fs::create_dir_all(folder).map_err(|source| Error::DataDir { path: folder.clone(), source })?;
     let key = random(&path)?;
     // Written aside and moved into place, so that a crash leaves a whole key or none.
     let aside = folder.join(format!("{FILE}.{}", std::process::id()));

@@ -5,6 +5,7 @@
 
 mod app;
 mod figures;
+mod imported;
 mod key;
 mod process;
 mod reload;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::app::Sidecar;
+pub use self::imported::{Import, Imported, import, list as imported_prices, load_prices, remove as remove_prices};
 pub use self::key::load as load_privacy_key;
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
@@ -42,6 +44,19 @@ pub enum Error {
     /// Price files.
     #[error("read the prices:\n{}", .0.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
     Prices(Vec<pricing::Problem>),
+    /// An imported price file cannot be kept or taken out.
+    #[error("{action} the imported prices {path}: {source}")]
+    Import {
+        /// What was tried.
+        action: &'static str,
+        /// Which copy.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A price file cannot be imported under its name.
+    #[error("import {0}: its name must be text of at most 200 bytes that does not begin with a dot; rename it")]
+    ImportName(PathBuf),
     /// A source's format.
     #[error(transparent)]
     Format(#[from] format::Error),
@@ -51,6 +66,14 @@ pub enum Error {
     /// The web server.
     #[error(transparent)]
     Web(#[from] web::Error),
+    /// The data directory cannot be made.
+    #[error("make the data directory {path}: {source}")]
+    DataDir {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The pseudonyms' key.
     #[error("{action} the privacy key {path}: {source}")]
     Key {
@@ -77,8 +100,10 @@ impl Error {
     pub fn is_misuse(&self) -> bool {
         match self {
             Error::Ledger(error) => error.is_misuse(),
-            Error::Thread(_) => false,
+            Error::Thread(_) | Error::Import { .. } => false,
             Error::Prices(_)
+            | Error::ImportName(_)
+            | Error::DataDir { .. }
             | Error::Format(_)
             | Error::Tail(_)
             | Error::Web(_)
@@ -122,14 +147,6 @@ pub fn data_dir(config: &Config) -> DataDir {
         Some(path) => DataDir::Path(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
         None => DataDir::None,
     }
-}
-
-/// Loads the price table of a configuration.
-///
-/// # Errors
-/// Every problem of every price file.
-pub fn load_prices(config: &Config) -> Result<pricing::Table, Error> {
-    pricing::load(&config.pricing, |path| std::fs::read_to_string(path)).map_err(Error::Prices)
 }
 
 /// Opens the ledger for writing, with prices and pseudonyms.

@@ -84,7 +84,7 @@ impl Reloader {
     /// Reads, checks and takes over the configuration; says what came of it.
     pub(super) fn reload(&self) -> Result<String, String> {
         let mut current = self.config.lock();
-        let taken = self.take_over();
+        let taken = self.take_over(&current);
         let Some(app) = self.app.lock().upgrade() else { return Err(ENDING.to_owned()) };
         match taken {
             Ok((config, in_force)) => {
@@ -107,7 +107,7 @@ impl Reloader {
         }
     }
 
-    fn take_over(&self) -> Result<(Config, InForce), String> {
+    fn take_over(&self, current: &Config) -> Result<(Config, InForce), String> {
         let config = self.loader.load().map_err(|problems| problems.to_string())?;
         if config.sources.is_empty() {
             return Err(super::Error::NoSource.to_string());
@@ -116,7 +116,9 @@ impl Reloader {
         if !problems.is_empty() {
             return Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         }
-        let table = Arc::new(load_prices(&config).map_err(|error| error.to_string())?);
+        // Another data directory counts from the next start on, and so do the prices that were imported into it.
+        let here = Config { data_dir: current.data_dir.clone(), ..config.clone() };
+        let table = Arc::new(load_prices(&here).map_err(|error| error.to_string())?);
         let sources = feeds(&config.sources).map_err(|error| error.to_string())?;
         let ended = |error: Ended| error.to_string();
         let rows = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();

@@ -1,10 +1,11 @@
 //! The user's own fields: paths into a line's JSON become values of a draft.
 //!
 //! A path is tried as a literal key first (`gen_ai.response.model`), then as nested keys, at each level anew; a string that
-//! holds JSON is decoded on the way (`ai_log.model`). Null, `""` and `-` are missing, and the next alternative is tried.
+//! holds JSON is decoded on the way (`ai_log.model`). An item of a list is named by its number from 0, in brackets or
+//! between dots (`choices[0].model`, `choices.0.model`). Null, `""` and `-` are missing, and the next alternative is tried.
 //! Laid over a gateway's draft the user's fields win; for the format `fields` they are all there is. Counts are read
 //! with the gateway's family of counting, which for `fields` is OpenAI's: input includes cache reads and writes,
-//! output includes reasoning. Does not index arrays.
+//! output includes reasoning. Does not search lists.
 
 use std::borrow::Cow;
 
@@ -57,22 +58,64 @@ fn find<'a>(pairs: &[(Cow<'a, str>, &'a str)], path: &str) -> Scalar<'a> {
     if let Some(raw) = get(path) {
         return Scalar::from_json(raw);
     }
-    for (dot, _) in path.rmatch_indices('.') {
-        let (Some(head), Some(rest)) = (path.get(..dot), path.get(dot + 1..)) else { continue };
+    for (cut, mark) in path.rmatch_indices(['.', '[']) {
+        let rest = if mark == "." { cut + 1 } else { cut };
+        let (Some(head), Some(rest)) = (path.get(..cut), path.get(rest..)) else { continue };
         let Some(raw) = get(head) else { continue };
-        let found = match Scalar::from_json(raw) {
-            Scalar::Nested(Cow::Borrowed(text)) => find(&read_pairs(text), rest),
-            Scalar::Text(text) => match json::embedded(text) {
-                Some(text) => find(&read_pairs(&text), rest).into_owned(),
-                None => Scalar::Absent,
-            },
-            _ => Scalar::Absent,
-        };
+        let found = below(raw, rest);
         if !matches!(found, Scalar::Absent) {
             return found;
         }
     }
     Scalar::Absent
+}
+
+/// What the rest of a path leads to in a value.
+fn below<'a>(raw: &'a str, rest: &str) -> Scalar<'a> {
+    match Scalar::from_json(raw) {
+        Scalar::Nested(Cow::Borrowed(text)) => inside(text, rest),
+        Scalar::Text(text) => match json::embedded(text) {
+            Some(text) => inside(&text, rest).into_owned(),
+            None => Scalar::Absent,
+        },
+        _ => Scalar::Absent,
+    }
+}
+
+fn inside<'a>(text: &'a str, rest: &str) -> Scalar<'a> {
+    if !text.trim_start().starts_with('[') {
+        return find(&read_pairs(text), rest);
+    }
+    let Some((index, rest)) = split_index(rest) else { return Scalar::Absent };
+    let (mut left, mut item) = (index, None);
+    // What stands before a fault counts, as in an object.
+    let _ = json::read_array(text, &mut |raw| {
+        if left == 0 {
+            item = Some(raw);
+        }
+        left = left.saturating_sub(1);
+        item.is_none()
+    });
+    match item {
+        Some(raw) if rest.is_empty() => Scalar::from_json(raw),
+        Some(raw) => below(raw, rest),
+        None => Scalar::Absent,
+    }
+}
+
+/// Takes the index off a path that begins with `[0]` or `0`.
+fn split_index(path: &str) -> Option<(usize, &str)> {
+    let (digits, rest) = match path.strip_prefix('[') {
+        Some(path) => path.split_once(']')?,
+        None => path.split_at(path.find(['.', '[']).unwrap_or(path.len())),
+    };
+    let is_index = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let rest = match rest.strip_prefix('.') {
+        Some(rest) => rest,
+        None if rest.is_empty() || rest.starts_with('[') => rest,
+        None => return None,
+    };
+    Some((digits.parse().ok().filter(|_| is_index)?, rest))
 }
 
 /// Whether a line may be read as `fields`: a JSON object or an array of them.
@@ -234,6 +277,48 @@ mod tests {
             ("missing", ""),
             ("", ""),
             (".", ""),
+        ] {
+            assert_eq!(document.find(path).into_text(), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_named_by_its_number_from_0() {
+        let line = r#"{"choices":[{"message":{"model":"a"},"n":[[1,2],[3]]},{"model":"b"}],"text":"[{\"x\":7},8]",
+            "choices[1]":{"model":"key"},"o":{"0":"zero"},"list":["p","-",null],"deep":{"a.b":[5]}}"#;
+        let source = Source::Object(Cow::Borrowed(line));
+        let document = Document::parse(&source);
+        for (path, want) in [
+            ("choices[0].message.model", "a"),
+            ("choices.0.message.model", "a"),
+            ("choices.1.model", "b"),
+            // A literal key first.
+            ("choices[1].model", "key"),
+            ("choices[0].n[0][1]", "2"),
+            ("choices[0].n.1.0", "3"),
+            ("choices.0.n[1][0]", "3"),
+            ("choices[0].n[1]", "[3]"),
+            ("text[0].x", "7"),
+            ("text.1", "8"),
+            ("o.0", "zero"),
+            ("list[0]", "p"),
+            ("deep.a.b[0]", "5"),
+            // Missing, out of range, no index, no list.
+            ("list[1]", ""),
+            ("list[2]", ""),
+            ("list[3]", ""),
+            ("list.-1", ""),
+            ("list[-1]", ""),
+            ("list[+0]", ""),
+            ("list[]", ""),
+            ("list[0", ""),
+            ("list[0]x", ""),
+            ("list.0.x", ""),
+            ("list[0]..", ""),
+            ("list[99999999999999999999999]", ""),
+            ("choices.message", ""),
+            ("o[0]", ""),
+            ("[0]", ""),
         ] {
             assert_eq!(document.find(path).into_text(), want, "{path}");
         }

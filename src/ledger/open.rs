@@ -37,6 +37,19 @@ pub enum DataDir {
     None,
 }
 
+impl DataDir {
+    /// Checks that no file is where the folder should be. One that is missing is fine.
+    ///
+    /// # Errors
+    /// [`Error::NotAFolder`].
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            DataDir::Path(path) if path.exists() && !path.is_dir() => Err(Error::NotAFolder(path.clone())),
+            DataDir::Path(_) | DataDir::None => Ok(()),
+        }
+    }
+}
+
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,6 +64,9 @@ pub enum Error {
         /// Process id, as the lock file says.
         holder: String,
     },
+    /// A file is where the folder should be.
+    #[error("use {0} as data directory: it is a file; name a folder")]
+    NotAFolder(PathBuf),
     /// It lies on a network filesystem.
     #[error(
         "use {path} as data directory: {kind} is a network filesystem, on which SQLite's locks and syncs do not hold; use a local disk"
@@ -132,6 +148,7 @@ impl Error {
             self,
             Error::Missing(_)
                 | Error::Locked { .. }
+                | Error::NotAFolder(_)
                 | Error::Network { .. }
                 | Error::Newer { .. }
                 | Error::Older { .. }
@@ -465,6 +482,21 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
         migrate(connection, path, version)?;
     }
     Ok(())
+}
+
+/// The process that writes the ledger of a folder at this moment, as its lock file names it; `None` where nobody does.
+#[must_use]
+pub fn holder(folder: &Path) -> Option<String> {
+    let mut lock = File::open(folder.join(LOCK_FILE)).ok()?;
+    // A shared lock is given back at once with the file.
+    match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared) {
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            lock.read_to_string(&mut holder).ok()?;
+            Some(holder.trim().to_owned())
+        }
+        Ok(()) | Err(_) => None,
+    }
 }
 
 /// Takes the writer's lock; it is given back when the file is closed, also by `kill -9`.

@@ -22,7 +22,7 @@ use super::schedule::{Schedule, Zone, parse_hours};
 use crate::record::{Currency, ServiceTier};
 
 /// Largest map that is read, in bytes; today's has 2 MB.
-const LARGEST: usize = 64 << 20;
+pub const MAX_BYTES: usize = 64 << 20;
 
 const MODES: [&str; 4] = ["chat", "completion", "embedding", "responses"];
 
@@ -57,7 +57,7 @@ pub fn parse(file: &str, text: &str) -> Result<SourceRows, Vec<Problem>> {
             remedy: "give LiteLLM's model_prices_and_context_window.json as it is published".to_owned(),
         }]
     };
-    if text.len() > LARGEST {
+    if text.len() > MAX_BYTES {
         return Err(problem(0, format!("the file has {} bytes; a price map has at most 64 MiB", text.len())));
     }
     let map: Entry<'_> = serde_json::from_str(text).map_err(|error| problem(error.line(), error.to_string()))?;

@@ -34,7 +34,7 @@ pub use config::{Budget, BudgetPeriod, BudgetUnit, Config, CostMode, ExchangeRat
 pub use exchange::{choose, convert, rate_in_force};
 pub use explain::{Explanation, Line};
 pub use file::{SourceRows, parse as parse_file};
-pub use litellm::parse as parse_litellm;
+pub use litellm::{MAX_BYTES as MAX_MAP_BYTES, parse as parse_litellm};
 pub use pattern::Pattern;
 pub use price::{Per, Price, PriceError};
 pub use problem::Problem;
@@ -46,16 +46,16 @@ pub use table::{BUILTIN, Matched, Request, Table, builtin_rows};
 /// A price file with every key explained, to begin one's own from.
 pub const EXAMPLE: &str = include_str!("example.yaml");
 
-/// Loads the table that a configuration asks for. `read` reads one file as text.
+/// Loads the table that a configuration asks for. `read` reads one file as text, with the most bytes that it may have.
 ///
 /// # Errors
 /// Every problem of every file and of the aliases.
-pub fn load(config: &Config, read: impl Fn(&Path) -> io::Result<String>) -> Result<Table, Vec<Problem>> {
+pub fn load(config: &Config, read: impl Fn(&Path, usize) -> io::Result<String>) -> Result<Table, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut sources = Vec::new();
-    let mut take = |path: &Path, parse: fn(&str, &str) -> Result<SourceRows, Vec<Problem>>| {
+    let mut take = |path: &Path, most: usize, parse: fn(&str, &str) -> Result<SourceRows, Vec<Problem>>| {
         let file = path.display().to_string();
-        match read(path) {
+        match read(path, most) {
             Ok(text) => match parse(&file, text.strip_prefix('\u{feff}').unwrap_or(&text)) {
                 Ok(source) => sources.push(source),
                 Err(found) => problems.extend(found),
@@ -65,15 +65,20 @@ pub fn load(config: &Config, read: impl Fn(&Path) -> io::Result<String>) -> Resu
                 line: 0,
                 key: String::new(),
                 message: format!("the file cannot be read: {error}"),
-                remedy: "correct the path or the permissions".to_owned(),
+                remedy: match error.kind() {
+                    io::ErrorKind::FileTooLarge => "shorten it",
+                    io::ErrorKind::InvalidData => "save it as UTF-8",
+                    _ => "correct the path or the permissions",
+                }
+                .to_owned(),
             }),
         }
     };
     for path in config.prices.iter().rev() {
-        take(path, file::parse);
+        take(path, crate::yaml::MAX_BYTES, file::parse);
     }
     if let Some(path) = &config.litellm_map {
-        take(path, litellm::parse);
+        take(path, litellm::MAX_BYTES, litellm::parse);
     }
     let complete = problems.is_empty();
     sources.push(builtin_rows());

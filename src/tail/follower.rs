@@ -84,6 +84,10 @@ pub(super) struct Follower {
     /// Bytes of `anchor` while its hash is not asked for.
     anchor_bytes: Vec<u8>,
     pub(super) cutter: Cutter,
+    /// The file whose last line goes on in this one, until that line is whole.
+    pub(super) lead_from: Option<u64>,
+    /// The last read found nothing more.
+    pub(super) at_end: bool,
     file: Option<File>,
     decoder: Option<Decoder>,
 }
@@ -117,6 +121,8 @@ impl Follower {
             anchor: Mark::default(),
             anchor_bytes: Vec::new(),
             cutter: Cutter::new(max_line, 0, 0),
+            lead_from: None,
+            at_end: false,
             file: (packing == Packing::Plain).then_some(probe.file),
             decoder: None,
         }
@@ -150,6 +156,8 @@ impl Follower {
             anchor: position.anchor,
             anchor_bytes: Vec::new(),
             cutter: Cutter::new(max_line, position.resume, done),
+            lead_from: None,
+            at_end: false,
             file: None,
             decoder: None,
         }
@@ -340,7 +348,7 @@ impl Follower {
     /// Begins again at the resume offset: what was read beyond it is dropped and will be read again.
     pub(super) fn rewind(&mut self, max_line: usize) -> io::Result<()> {
         let resume = self.cutter.resume();
-        self.cutter = Cutter::new(max_line, resume, self.cutter.done());
+        self.begin(Cutter::new(max_line, resume, self.cutter.done()));
         self.decoder = None;
         self.before.clear();
         if let Some(file) = &self.file {
@@ -349,10 +357,26 @@ impl Follower {
         Ok(())
     }
 
+    fn begin(&mut self, cutter: Cutter) {
+        self.cutter = cutter;
+        self.lead_from = None;
+        self.at_end = false;
+    }
+
+    /// The line that its end has cut became whole in the next file: nothing is open here any more.
+    pub(super) fn hand_over(&mut self, max_line: usize) -> io::Result<()> {
+        let (done, at_end) = (self.cutter.done(), self.at_end);
+        self.begin(Cutter::new(max_line, done, done));
+        self.dirty = true;
+        self.rewind(max_line)?;
+        self.at_end = at_end;
+        Ok(())
+    }
+
     /// Goes on at the end of a file that lost its last bytes. Returns how many were lost.
     pub(super) fn shrink(&mut self, max_line: usize) -> io::Result<u64> {
         let (size, done) = (self.stamp.size, self.cutter.done());
-        self.cutter = Cutter::new(max_line, size, size);
+        self.begin(Cutter::new(max_line, size, size));
         self.extent = size;
         self.dirty = true;
         self.before.clear();
@@ -367,7 +391,7 @@ impl Follower {
     /// Only the position stays.
     pub(super) fn release(&mut self, max_line: usize) {
         self.anchor();
-        self.cutter = Cutter::new(max_line, self.cutter.resume(), self.cutter.done());
+        self.begin(Cutter::new(max_line, self.cutter.resume(), self.cutter.done()));
         self.place = Place::Gone;
         self.unread = false;
         self.dirty = true;
@@ -467,10 +491,12 @@ impl Follower {
             Packing::Plain => self.read_plain(block, each),
             Packing::Gzip | Packing::Zstd => self.read_packed(block, each),
         };
-        result.unwrap_or_else(|error| match error.kind() {
+        let read = result.unwrap_or_else(|error| match error.kind() {
             ErrorKind::NotFound => Read::Suspect,
             _ => Read::Failed(error),
-        })
+        });
+        self.at_end = matches!(read, Read::End);
+        read
     }
 
     fn read_plain(&mut self, block: &mut [u8], each: impl FnMut(Cut<'_>)) -> io::Result<Read> {

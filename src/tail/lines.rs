@@ -32,11 +32,20 @@ pub(super) enum Cut<'a> {
 }
 
 /// The unfinished logical line of one container stream.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Part {
     start: Option<u64>,
     text: Vec<u8>,
     bytes: u64,
+    /// It begins in the file before this one.
+    led: bool,
+}
+
+/// The unfinished logical lines of a stream that was read to its end: another one may go on with them.
+#[derive(Debug)]
+pub(super) struct Lead {
+    out: Part,
+    err: Part,
 }
 
 /// Cuts one stream. Offsets count the stream's bytes from its beginning.
@@ -87,6 +96,46 @@ impl Cutter {
         parts.fold(self.start, u64::min)
     }
 
+    /// The lines that the end of the stream has cut between two parts; `None` where there is none, where the end is within
+    /// a physical line, and where a line already began in the stream before.
+    pub(super) fn lead(&self) -> Option<Lead> {
+        self.has_lead().then(|| Lead { out: self.out.clone(), err: self.err.clone() })
+    }
+
+    /// Whether [`Cutter::lead`] gives something.
+    pub(super) fn has_lead(&self) -> bool {
+        let is_open = self.out.start.is_some() || self.err.start.is_some();
+        is_open && self.carry.is_empty() && self.skipped == 0 && !self.is_led()
+    }
+
+    /// Goes on with the unfinished lines of the stream before, at the beginning of this one. They pin its resume offset.
+    pub(super) fn follow(&mut self, lead: Lead) {
+        for (part, led) in [(&mut self.out, lead.out), (&mut self.err, lead.err)] {
+            if led.start.is_some() {
+                *part = Part { start: Some(0), led: true, ..led };
+            }
+        }
+    }
+
+    /// Whether a line of the stream before is not finished yet.
+    pub(super) fn is_led(&self) -> bool {
+        self.out.led || self.err.led
+    }
+
+    /// Hands on what the stream before began as it is: its end will not come.
+    pub(super) fn flush_led(&mut self, mut each: impl FnMut(Cut<'_>)) {
+        for stream in [Stream::Out, Stream::Err] {
+            let part = match stream {
+                Stream::Out => &mut self.out,
+                Stream::Err => &mut self.err,
+            };
+            if part.led {
+                let part = std::mem::take(part);
+                self.hand(&part.text, part.bytes, &mut each);
+            }
+        }
+    }
+
     /// Bytes held for unfinished lines.
     pub(super) fn held(&self) -> usize {
         self.carry.capacity() + self.out.text.capacity() + self.err.text.capacity() + self.decoded.capacity()
@@ -112,12 +161,12 @@ impl Cutter {
             self.close(&[], &mut each);
         }
         self.start = self.at;
-        let end = self.at;
         let mut open = [std::mem::take(&mut self.out), std::mem::take(&mut self.err)];
         open.sort_by_key(|part| part.start);
         for part in open {
+            // What is still open was never handed on, wherever an earlier run stood.
             if part.start.is_some() {
-                self.emit(&part.text, part.bytes, end, &mut each);
+                self.hand(&part.text, part.bytes, &mut each);
             }
         }
     }
@@ -217,9 +266,12 @@ impl Cutter {
     }
 
     fn emit(&self, text: &[u8], bytes: u64, end: u64, each: &mut impl FnMut(Cut<'_>)) {
-        if end <= self.mute {
-            return;
+        if end > self.mute {
+            self.hand(text, bytes, each);
         }
+    }
+
+    fn hand(&self, text: &[u8], bytes: u64, each: &mut impl FnMut(Cut<'_>)) {
         let line = text.strip_suffix(b"\r").unwrap_or(text);
         if bytes > text.len() as u64 || line.len() > self.max_line {
             each(Cut::TooLong(bytes));

@@ -2,7 +2,7 @@
 //! and truncation. Pull-based and synchronous: the caller steps it and commits what was read together with the
 //! positions. Deliberately no threads, no clock and no storage of its own, and no idea of what a line says.
 //!
-//! Reading order: `config`, `lines` (over `wrapper`), `identity`, `name`, `discovery`, `follower`, `settle`, this file,
+//! Reading order: `config`, `lines` (over `wrapper`), `identity`, `name`, `discovery`, `follower`, `settle`, `lead`, this file,
 //! `watch`.
 
 mod archive;
@@ -10,6 +10,7 @@ mod config;
 mod discovery;
 mod follower;
 mod identity;
+mod lead;
 mod lines;
 mod name;
 mod settle;
@@ -441,6 +442,8 @@ impl Tail {
 
     /// Reads some blocks of one file. `false` when it has to be looked at anew before anything else.
     fn read(&mut self, index: usize, now: Instant, sink: &mut dyn Sink) -> bool {
+        let index = self.lead(index);
+        let kept = self.awaits_successor(index);
         let held: usize = self.followers.iter().map(|follower| follower.cutter.held()).sum();
         let max_line = self.max_line(self.followers.get(index).and_then(|follower| follower.owner));
         let Some(follower) = self.followers.get_mut(index) else { return true };
@@ -460,8 +463,15 @@ impl Tail {
                 }
                 Read::End => {
                     follower.unread = false;
-                    finished = finite || follower.packing() != Packing::Plain;
-                    if held > HELD && follower.cutter.held() > lines::BLOCK {
+                    let waits = kept && follower.cutter.has_lead();
+                    finished = finite || follower.packing() != Packing::Plain && !waits;
+                    if waits {
+                        follower.first_end = None;
+                        if follower.packing() != Packing::Plain {
+                            // A decoder is given back: the next file may need it.
+                            follower.close();
+                        }
+                    } else if held > HELD && follower.cutter.held() > lines::BLOCK {
                         let _ = follower.rewind(max_line);
                     }
                 }
@@ -497,6 +507,7 @@ impl Tail {
             // The next finished file is looked at only now: it may go on where this one ended.
             self.listed_at = None;
         }
+        self.settle_leads(sink);
         settled
     }
 
@@ -505,8 +516,12 @@ impl Tail {
         for index in 0..self.followers.len() {
             let Some(follower) = self.followers.get(index) else { continue };
             let Some(source) = follower.owner else { continue };
-            let waits =
-                follower.finished || follower.unread || follower.suspect || follower.packing() != Packing::Plain;
+            let cut = follower.at_end && follower.cutter.has_lead();
+            let waits = follower.finished
+                || follower.unread
+                || follower.suspect
+                || follower.packing() != Packing::Plain && !cut;
+            let awaits = cut && self.awaits_successor(index);
             let quiet = now.saturating_duration_since(follower.changed);
             if waits
                 || quiet < QUIET
@@ -521,9 +536,10 @@ impl Tail {
                     && other.is_live()
                     && other.place == Place::Present
             });
-            if !has_successor && quiet < QUIET_WITHOUT_SUCCESSOR {
+            if (!has_successor || awaits) && quiet < QUIET_WITHOUT_SUCCESSOR {
                 continue;
             }
+            self.end_lead(index, sink);
             let max_line = self.max_line(Some(source));
             let Some(follower) = self.followers.get_mut(index) else { continue };
             let done = follower.cutter.done();
@@ -536,6 +552,7 @@ impl Tail {
             if let Some(configured) = self.sources.get_mut(source) {
                 configured.changes.bytes += bytes;
             }
+            self.settle_leads(sink);
         }
     }
 }

@@ -238,7 +238,10 @@ impl Tail {
                 let replaced = live.contains(&follower.base);
                 rotations.push(if replaced { Rotation::Replace } else { Rotation::Remove });
             }
-            follower.age = Age::Unknown;
+            // A date tells its place among the others also when the name is gone.
+            if !matches!(follower.age, Age::Dated(_)) {
+                follower.age = Age::Unknown;
+            }
             follower.changed = now;
             follower.dirty = true;
             if follower.is_open() && !follower.finished && !follower.suspect {

@@ -138,7 +138,7 @@ impl Rig {
 
     /// Ticks for three seconds, commits, and compares all lines so far.
     #[track_caller]
-    fn expect(&mut self, lines: &[&str]) {
+    pub(super) fn expect(&mut self, lines: &[&str]) {
         self.pass(3);
         self.commit();
         assert_eq!(self.committed, lines);

@@ -134,10 +134,7 @@ fn text(file: &Path) -> Result<String, Vec<Problem>> {
     if !meta.is_file() {
         return Err(fault("expected a file".to_owned()));
     }
-    if meta.len() > MAX_BYTES as u64 {
-        return Err(fault("larger than 1 MiB".to_owned()));
-    }
-    std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))
+    crate::file::read_text(file, MAX_BYTES).map_err(|error| fault(error.to_string()))
 }
 
 #[cfg(test)]

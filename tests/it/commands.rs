@@ -99,8 +99,10 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         ("prices list", Vec::new(), 0),
         ("prices show", arguments!["gpt-4o"].to_vec(), 0),
         ("prices show", arguments!["no-such-model"].to_vec(), 1),
-        ("prices import", arguments![path("prices.yaml")].to_vec(), 0),
-        ("prices import", arguments![path("map.json")].to_vec(), 0),
+        ("prices import", with(&arguments![path("prices.yaml")]), 0),
+        ("prices import", with(&arguments![path("map.json"), "--dry-run"]), 0),
+        ("prices import", with(&arguments!["--list"]), 0),
+        ("prices import", with(&arguments!["--remove", "prices.yaml"]), 0),
         ("prices reprice", with(&arguments!["--since", "2026-01-01"]), 0),
         ("ledger backup", with(&arguments![path("copy.db")]), 0),
         ("ledger check", with(&[]), 0),
@@ -167,7 +169,10 @@ fn a_bad_configuration_is_2_for_every_command_that_reads_one_with_each_problem_n
         if needs("since") {
             list.extend(arguments!["--since", "2026-01-01"]);
         }
-        let is_positional = |argument: &&clap::Arg| argument.is_positional() && argument.is_required_set();
+        // That one needs a file or a flag in its place.
+        let needs_file = name == "prices import";
+        let is_positional =
+            |argument: &&clap::Arg| argument.is_positional() && (needs_file || argument.is_required_set());
         list.extend(command.get_arguments().filter(is_positional).map(|_| log.clone().into_os_string()));
         let ran = run(&list).expect_code(2);
         let said = format!("{}{}", ran.stdout, ran.stderr);
@@ -241,8 +246,12 @@ fn the_ledger_lies_where_flag_environment_or_default_say_in_this_order() {
 
 #[test]
 fn a_log_level_that_is_none_is_refused() {
-    for wrong in ["loud", "warning,info", "info,=,="] {
-        run(["metrics", "--log-level", wrong]).expect_code(2);
+    for wrong in ["loud", "warning,info", "info,=,=", "", " ", "warn,"] {
+        let said = run(["metrics", "--log-level", wrong]).expect_code(2).stderr;
+        assert!(
+            said.contains("--log-level") && said.contains("error, warn, info, debug or trace"),
+            "{wrong:?}: {said}"
+        );
     }
     for right in ["error", "WARN", "off", "warn,tokentail::tail=debug"] {
         run(["metrics", "--log-level", right]).expect_code(0);

@@ -163,6 +163,84 @@ fn a_hangup_puts_a_new_price_in_force_and_a_broken_price_file_leaves_the_old_one
 }
 
 #[test]
+fn imported_prices_come_in_force_at_a_reload_and_for_every_command_on_the_data_directory() {
+    let mut site = Site::create();
+    let sidecar = site.start();
+    fs::write(site.path("book.yaml"), format!("currency: EUR\nprices:\n  - {{model: {MODEL}, input: 1, output: 2}}\n"))
+        .unwrap();
+    let import = |more: &[&str]| run(config(&site, &[&["prices", "import"], more].concat()));
+    let book = site.path("book.yaml").display().to_string();
+    let show = || run(config(&site, &["prices", "show", MODEL]));
+
+    let dry = import(&[&book, "--dry-run"]).expect_code(0);
+    assert!(dry.stdout.contains("1 rows are fine") && !dry.stdout.contains("kept as"), "{}", dry.stdout);
+    show().expect_code(1);
+    let said = import(&[&book]).expect_code(0).stdout;
+    let data = site.path("data");
+    assert!(said.contains("reload") && said.contains("kill -HUP"), "{said}");
+    assert!(said.contains(&format!("kept as {}/prices/", data.display())), "{said}");
+    let shown = show().expect_code(0).stdout;
+    assert!(shown.contains("-book.yaml:3"), "{shown}");
+    let listed = run(config(&site, &["prices", "list", "--json"])).expect_code(0).json();
+    assert_eq!(listed["rows"][1]["model"], MODEL, "after the configured row, before the built-in ones");
+    let source = listed["rows"][1]["source"].as_str().unwrap();
+    assert!(source.starts_with(&*data.to_string_lossy()) && source.ends_with("-book.yaml:3"), "{source}");
+
+    let reload = || {
+        let answer = sidecar.ask("POST", "/-/reload", &[("Content-Type", "application/json"), ("Content-Length", "0")]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    let again = import(&[&book, "--json"]).expect_code(0).json();
+    assert_eq!((&again["replaced"][0]["name"], again["running"].is_string()), (&json!("book.yaml"), true), "{again}");
+    assert_eq!(import(&["--list", "--json"]).expect_code(0).json()["imported"].as_array().unwrap().len(), 1);
+    reload();
+    let removed = import(&["--remove", "book.yaml"]).expect_code(0).stdout;
+    assert!(removed.contains("removed book.yaml"), "{removed}");
+    let unknown = import(&["--remove", "book.yaml"]).expect_code(2).stderr;
+    assert!(unknown.contains("no imported price file") && unknown.contains("book.yaml"), "{unknown}");
+    show().expect_code(1);
+    let bad = import(&[&site.path("config.yaml").display().to_string()]).expect_code(2).stderr;
+    assert!(bad.contains("config.yaml:1: data_dir: unknown key"), "{bad}");
+
+    // What the reload took over counts until the next one.
+    site.request(1);
+    let page = sidecar.wait_lines(1);
+    assert_eq!(page.value("tokentail_cost_total", &[("currency", "EUR")]).as_deref(), Some("0.0002"));
+    assert_eq!(sidecar.stop(), Some(0));
+    let sidecar = site.start();
+    site.request(1);
+    let page = sidecar.wait_lines(2);
+    assert_eq!(page.count("tokentail_unpriced_requests_total", &[]), 1);
+}
+
+#[test]
+fn a_file_in_place_of_the_data_directory_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let (log, below) = (folder.path().join("access.log"), file.join("data"));
+    append(&log, Line::numbered(1).text().as_bytes());
+    for command in [
+        arguments!["run", "--log", &log, "--listen", "127.0.0.1:0"].to_vec(),
+        arguments!["ingest", &log].to_vec(),
+        arguments!["check", "--log", &log].to_vec(),
+        arguments!["ledger", "info"].to_vec(),
+        arguments!["ledger", "compact"].to_vec(),
+        arguments!["prices", "list"].to_vec(),
+        arguments!["prices", "import", "--list"].to_vec(),
+        arguments!["prices", "reprice", "--since", "2026-01-01"].to_vec(),
+    ] {
+        let ran = run([command.clone(), arguments!["--data-dir", file].to_vec()].concat()).expect_code(2);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        let wanted = format!("use {} as data directory: it is a file; name a folder", file.display());
+        assert!(said.contains(&wanted), "{command:?}: {said}");
+        assert!(!said.contains("privacy"), "{command:?}: {said}");
+    }
+    let ran = run(arguments!["ingest", log, "--data-dir", below]).expect_code(2);
+    assert!(ran.stderr.contains("data") && !ran.stderr.contains("privacy"), "{}", ran.stderr);
+}
+
+#[test]
 fn commands_that_need_a_ledger_do_not_make_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("none-yet");

@@ -198,7 +198,7 @@ fn a_configuration_loads_its_files_in_order_or_tells_all_that_is_wrong() {
     let rows = |price: u32| format!("currency: USD\nprices: [{{model: gpt-4o, input: {price}, output: 1}}]");
     let map = r#"{"gpt-4o": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 3e-06, "output_cost_per_token": 0},
         "o3": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 4e-06, "output_cost_per_token": 0}}"#;
-    let read = |path: &Path| match path.to_str() {
+    let read = |path: &Path, _: usize| match path.to_str() {
         Some("one.yaml") => Ok(format!("\u{feff}{}", rows(11))),
         Some("two.yaml") => Ok(rows(12)),
         Some("map.json") => Ok(map.to_owned()),
