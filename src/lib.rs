@@ -20,6 +20,7 @@
 //! | [`yaml`] | text | values with lines, for every file that a user writes |
 //! | [`mod@format`] | a logical line | records, or the reason why not |
 //! | [`pricing`] | tokens | money, and an explanation to the last digit |
+//! | [`sla`] | probe results | outages, availability and a month's verdict |
 //! | [`meter`] | committed rows | bounded series and one OpenMetrics page |
 //! | [`tail`] | files that grow and rotate | logical lines, each exactly once |
 //! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
@@ -33,7 +34,7 @@
 //!
 //! What holds everywhere:
 //!
-//! 1. `record`, `format`, `pricing` and `meter` do no IO, read no clock and cannot fail: a bad line is a value with a reason.
+//! 1. `record`, `format`, `pricing`, `sla` and `meter` do no IO, read no clock and cannot fail: a bad line is a value with a reason.
 //! 2. A module names only modules above it in this list, but for configurations, which `config` fills.
 //! 3. A position moves in the transaction of the rows that its lines became. Nothing else remembers what was read.
 //! 4. counters = rows + adjustments, at every moment; `tokentail ledger check` proves it.
@@ -51,6 +52,7 @@ pub mod meter;
 pub mod pipeline;
 pub mod pricing;
 pub mod record;
+pub mod sla;
 pub mod tail;
 pub mod web;
 pub mod wording;
