@@ -178,8 +178,9 @@ mod tests {
     #[test]
     fn what_was_in_force_when_it_mattered_is_deducted() {
         use Standing::{Late, Timely, Withdrawn};
-        type Load = (i64, &'static [(i64, i64)]);
-        let cases: [(&str, &[Load], &[(i64, i64)], &[Standing]); 10] = [
+        type Spans = &'static [(i64, i64)];
+        type Case = (&'static str, &'static [(i64, Spans)], Spans, &'static [Standing]);
+        let cases: [Case; 10] = [
             ("in time", &[(50, &[(100, 200)])], &[(100, 200)], &[Timely]),
             ("as it begins", &[(100, &[(100, 200)])], &[(100, 200)], &[Timely]),
             ("after it began", &[(101, &[(100, 200)])], &[], &[Late]),

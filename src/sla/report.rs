@@ -58,11 +58,13 @@ pub struct Input<'a> {
 
 /// One outage as a report tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields of the same names are documented at `Outage`")]
 pub struct OutageLine {
+    /// Counts the target's outages from 1.
     pub number: u64,
+    /// The first failure.
     #[serde(serialize_with = "moment")]
     pub start: Micros,
+    /// The first success of two in a row; absent while it lasts.
     #[serde(serialize_with = "optional_moment")]
     pub end: Option<Micros>,
     /// Start to end, or to now, over month ends and unknown time.
@@ -74,10 +76,13 @@ pub struct OutageLine {
     /// First failure to first success; absent while it lasts.
     #[serde(rename = "recovery_seconds")]
     pub recovery: Option<Span>,
+    /// The time just before the end is unknown: it may have ended earlier.
     pub end_unobserved: bool,
+    /// The most frequent reason.
     pub cause: Failure,
+    /// Failed probes by reason.
     pub failures: BTreeMap<Failure, u64>,
-    /// Texts of the notes on it, oldest first.
+    /// The notes on it, in the order given.
     pub notes: Vec<Note>,
 }
 
@@ -282,7 +287,6 @@ fn share(share: Share) -> ShareLine {
 }
 
 /// RFC 3339, UTC.
-
 fn moment<S: Serializer>(at: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
     optional_moment(&Some(*at), serializer)
 }

@@ -35,7 +35,8 @@ fn segments(steps: &[Step], now: i64) -> Vec<(State, i64, i64)> {
 fn time_becomes_states_by_the_rules() {
     use State::{Down, Unknown, Up};
     let (t, f) = (true, false);
-    let cases: [(&str, Vec<Step>, i64, Vec<(State, i64, i64)>); 12] = [
+    type Case = (&'static str, Vec<Step>, i64, Vec<(State, i64, i64)>);
+    let cases: [Case; 12] = [
         ("a result holds two intervals", vec![(0, -1, t)], 60, vec![(Up, 0, 30), (Unknown, 30, 60)]),
         ("two failures are up", vec![(0, -1, t), (15, 15, f), (30, 15, f), (45, 15, t)], 60, vec![(Up, 0, 60)]),
         ("before the third nobody knows", vec![(0, -1, t), (15, 15, f), (30, 15, f)], 40, vec![(Up, 0, 40)]),
