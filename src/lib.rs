@@ -22,6 +22,7 @@
 //! | [`mod@format`] | a logical line | records, or the reason why not |
 //! | [`pricing`] | tokens | money, and an explanation to the last digit |
 //! | [`session`] | rows | sessions and their parts, ids of traces and spans, time of use |
+//! | [`sla`] | probe results | outages, availability and a month's verdict |
 //! | [`meter`] | committed rows | bounded series and one OpenMetrics page |
 //! | [`tail`] | files that grow and rotate | logical lines, each exactly once |
 //! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
@@ -37,7 +38,7 @@
 //!
 //! What holds everywhere:
 //!
-//! 1. `record`, `format`, `pricing`, `session` and `meter` do no IO, read no clock and cannot fail: a bad line is a value with a reason.
+//! 1. `record`, `format`, `pricing`, `session`, `sla` and `meter` do no IO, read no clock and cannot fail: a bad line is a value with a reason.
 //! 2. A module names only modules above it in this list, but for configurations, which `config` fills.
 //! 3. A position moves in the transaction of the rows that its lines became. Nothing else remembers what was read.
 //! 4. counters = rows + adjustments, at every moment; `tokentail ledger check` proves it.
@@ -59,6 +60,7 @@ pub mod probe;
 pub mod record;
 pub mod relay;
 pub mod session;
+pub mod sla;
 pub mod tail;
 pub mod web;
 pub mod wording;

@@ -1,10 +1,10 @@
-//! The values that pass between the stages: what one log line says about one request.
+//! The values that pass between the stages: what one log line says about one request, and one probe about a target.
 //!
 //! Plain data, no behaviour beyond arithmetic on itself. A [`Record`] borrows its text from the line it was read
 //! from, so that reading a line allocates nothing in the common case. Nothing here does IO, reads a clock or fails.
 //!
 //! Reading order: [`Record`], [`Tokens`], [`Outcome`], [`money`] for what a request costs, then [`Attributes`] and
-//! [`Row`], the form in which a request is kept.
+//! [`Row`], the form in which a request is kept; [`Observation`] is what a probe adds.
 
 mod attributes;
 pub mod money;
@@ -16,7 +16,7 @@ mod tokens;
 pub use attributes::Attributes;
 pub use money::{Assumed, Cost, Currency, Priced};
 pub use outcome::{Anomalies, Anomaly, ErrorReason, Outcome, Reject, Skip};
-pub use probe::Failure;
+pub use probe::{Failure, Observation};
 pub use row::Row;
 pub use tokens::{CountingFamily, Logged, MAX_TOKENS, Tokens, Usage};
 

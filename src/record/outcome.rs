@@ -26,6 +26,8 @@ macro_rules! reasons {
     };
 }
 
+pub(super) use reasons;
+
 reasons! {
     /// Why a request failed.
     ErrorReason {

@@ -1,51 +1,41 @@
-//! Why a probe failed: a closed list.
+//! What one probe of a target says about availability: when it was, and whether it failed.
+//!
+//! Phases, status codes and certificates are the prober's own; nothing here decides what an outage is.
 
-/// Why a probe failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Failure {
-    /// The name has no address, or the resolver did not answer.
-    Dns,
-    /// The target refused the connection.
-    Refused,
-    /// The probe took longer than its timeout.
-    Timeout,
-    /// The TLS handshake failed, mostly for its certificate.
-    Tls,
-    /// The answer has a status that was not expected.
-    Status,
-    /// The answer's body is not as expected.
-    Body,
-    /// The connection ended before the answer was complete.
-    Cut,
-    /// Anything else, such as an unreachable network or an answer that is no HTTP.
-    Other,
+use serde::{Deserialize, Serialize};
+
+use super::Micros;
+use super::outcome::reasons;
+
+reasons! {
+    /// Why a probe failed.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    Failure {
+        Dns = "dns", "The name has no address, or the resolver did not answer.";
+        Refused = "refused", "The target refused the connection.";
+        Timeout = "timeout", "The probe took longer than its timeout.";
+        Tls = "tls", "The TLS handshake failed, mostly for its certificate.";
+        Status = "status", "The answer has a status that was not expected.";
+        Body = "body", "The answer's body is not as expected.";
+        Cut = "cut", "The connection ended before the answer was complete.";
+        Other = "other", "Anything else, such as an unreachable network or an answer that is no HTTP.";
+    }
 }
 
-impl Failure {
-    /// The whole list, in the order of the stored codes: append only.
-    pub const ALL: &'static [Failure] = &[
-        Failure::Dns,
-        Failure::Refused,
-        Failure::Timeout,
-        Failure::Tls,
-        Failure::Status,
-        Failure::Body,
-        Failure::Cut,
-        Failure::Other,
-    ];
-
-    /// The label value that users see.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Failure::Dns => "dns",
-            Failure::Refused => "refused",
-            Failure::Timeout => "timeout",
-            Failure::Tls => "tls",
-            Failure::Status => "status",
-            Failure::Body => "body",
-            Failure::Cut => "cut",
-            Failure::Other => "other",
-        }
-    }
+/// One probe result of one target, as availability sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Wall time at the probe's start.
+    pub at: Micros,
+    /// The target's interval when the probe started, in microseconds; above 0.
+    pub interval: i64,
+    /// Monotonic microseconds from the start of the target's previous probe to the start of this one. `None` for the
+    /// first probe of a process, which has nothing to compare with.
+    pub since_previous: Option<i64>,
+    /// Why it failed; `None` where it succeeded.
+    pub failure: Option<Failure>,
+    /// Start to the first byte of the answer (of a chat to the first token, of TCP to the connection), in microseconds.
+    /// `None` where no answer came.
+    pub answer: Option<i64>,
 }
