@@ -24,6 +24,7 @@
 //! | [`tail`] | files that grow and rotate | logical lines, each exactly once |
 //! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
 //! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
+//! | [`otlp`] | requests and sessions | spans, delivered at least once |
 //! | [`exposition`] | the page | what the scraper asked for |
 //! | [`web`] | connections | answers, for those who may ask |
 //! | [`config`] | YAML and flags | the sum of the parts' configurations, or every problem at once |
@@ -48,6 +49,7 @@ pub mod exposition;
 pub mod format;
 pub mod ledger;
 pub mod meter;
+pub mod otlp;
 pub mod pipeline;
 pub mod pricing;
 pub mod record;
