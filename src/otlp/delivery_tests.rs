@@ -137,7 +137,11 @@ async fn finish(feed: &Made, receiver: &Receiver, batch_size: usize) {
     let delivery = delivery(feed, receiver, batch_size);
     let stop = delivery.stop.clone();
     let running = tokio::spawn(delivery.run());
-    while feed.0.lock().position < feed.0.lock().last {
+    let waits = || {
+        let rows = feed.0.lock();
+        rows.position < rows.last
+    };
+    while waits() {
         sleep(Duration::from_millis(10)).await;
     }
     stop.cancel();
@@ -240,8 +244,6 @@ async fn a_ledger_that_fails_for_a_while_delays_and_loses_nothing() {
     let (feed, receiver) = (rows(3), Receiver::new([later(Reason::Network, None)]));
     let mut failing = receiver.clone();
     let faults = feed.clone();
-    let delivery = delivery(&feed, &receiver, 10);
-    drop(delivery);
     // The failure cannot be counted when it happens; it is counted with the batch.
     struct Breaks(Receiver, Made);
     impl Export for Breaks {
