@@ -80,13 +80,16 @@ impl Feed for Made {
     }
 }
 
+/// When it came, and the spans in it.
+type Request = (Duration, Vec<u64>);
+
 /// Answers as told, and remembers what came when.
 #[derive(Clone)]
 struct Receiver {
     answers: Arc<Mutex<VecDeque<Attempt>>>,
     /// A span that is refused wherever it appears.
     bad: Option<u64>,
-    seen: Arc<Mutex<Vec<(Duration, Vec<u64>)>>>,
+    seen: Arc<Mutex<Vec<Request>>>,
     began: Instant,
 }
 
@@ -174,7 +177,7 @@ async fn the_same_spans_are_tried_for_ever_ever_more_slowly_and_each_failure_is_
     let times: Vec<_> = receiver.seen.lock().iter().map(|(time, _)| *time).collect();
     assert_eq!(times.len(), 61);
     for (index, pair) in times.windows(2).enumerate() {
-        let longest = Duration::from_secs(2_u64.saturating_pow(index as u32).min(60));
+        let longest = Duration::from_secs(2_u64.saturating_pow(u32::try_from(index).unwrap()).min(60));
         let wait = pair[1] - pair[0];
         assert!(wait >= longest / 2 && wait <= longest + Duration::from_millis(5), "{index}: {wait:?}");
     }

@@ -122,11 +122,12 @@ pub trait Export: Send + 'static {
 
 /// A sink's connection.
 #[derive(Debug)]
-pub enum Exporter {
-    /// OTLP over HTTP.
-    Http(http::Exporter),
-    /// OTLP over gRPC.
-    Grpc(grpc::Exporter),
+pub struct Exporter(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Http(Box<http::Exporter>),
+    Grpc(Box<grpc::Exporter>),
 }
 
 /// Why an exporter cannot be built.
@@ -154,18 +155,18 @@ impl Exporter {
     /// A file that cannot be read or used.
     pub fn build(config: &Config, clock: Clock) -> Result<Exporter, Error> {
         let headers = headers(config).map_err(Error::File)?;
-        Ok(match config.protocol {
-            Protocol::HttpProtobuf => Exporter::Http(http::Exporter::build(config, headers, clock)?),
-            Protocol::Grpc => Exporter::Grpc(grpc::Exporter::build(config, headers)?),
-        })
+        Ok(Exporter(match config.protocol {
+            Protocol::HttpProtobuf => Kind::Http(Box::new(http::Exporter::build(config, headers, clock)?)),
+            Protocol::Grpc => Kind::Grpc(Box::new(grpc::Exporter::build(config, headers)?)),
+        }))
     }
 }
 
 impl Export for Exporter {
     async fn export(&mut self, spans: Vec<SpanData>) -> Attempt {
-        match self {
-            Exporter::Http(exporter) => exporter.export(spans).await,
-            Exporter::Grpc(exporter) => exporter.export(spans).await,
+        match &mut self.0 {
+            Kind::Http(exporter) => exporter.export(spans).await,
+            Kind::Grpc(exporter) => exporter.export(spans).await,
         }
     }
 }

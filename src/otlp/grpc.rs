@@ -29,7 +29,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Sends spans over HTTP/2, on one connection that is kept.
 #[derive(Debug)]
-pub struct Exporter {
+pub(super) struct Exporter {
     client: TraceServiceClient<Client<Connector, tonic::body::Body>>,
     headers: MetadataMap,
     timeout: Duration,

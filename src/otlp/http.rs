@@ -35,7 +35,7 @@ pub(super) const AGENT: &str = concat!("tokentail/", env!("CARGO_PKG_VERSION"));
 
 /// Sends spans over HTTP/1.1, on one connection that is kept.
 #[derive(Debug)]
-pub struct Exporter {
+pub(super) struct Exporter {
     package: SpanExporter,
     last: Arc<Mutex<Option<Attempt>>>,
 }

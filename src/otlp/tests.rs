@@ -223,10 +223,7 @@ async fn a_bad_span_is_found_over_the_wire() {
 }
 
 /// A listener that treats each connection its own way.
-async fn raw<F: Future<Output = ()> + Send>(each: fn(tokio::net::TcpStream) -> F) -> SocketAddr
-where
-    F: 'static,
-{
+async fn raw<F: Future<Output = ()> + Send + 'static>(each: fn(tokio::net::TcpStream) -> F) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move {
