@@ -78,6 +78,7 @@ impl Feed for Rows {
                 tokens,
                 cost: Some(Cost { nanos: 1_234_567, currency: Currency::CNY }),
                 chat_round: 3,
+                trace_id: (number % 7 == 0).then_some([5; 16]),
                 ..Row::default()
             };
             self.maker.request(&RequestSpan {
