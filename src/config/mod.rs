@@ -20,6 +20,7 @@ mod problem;
 mod reader;
 mod relay;
 mod scalar;
+mod sink;
 mod source;
 mod web;
 
@@ -37,7 +38,7 @@ use self::problem::Report;
 pub use self::problem::{Problem, Problems};
 use self::reader::Item;
 pub use self::source::Source;
-use crate::{file, format, ledger, meter, pricing, session, yaml};
+use crate::{file, format, ledger, meter, otlp, pricing, session, yaml};
 
 /// The default configuration: every key with its default, its meaning and an example. Parsing it gives [`Config::default`].
 pub const DEFAULT: &str = include_str!("default.yaml");
@@ -51,6 +52,7 @@ const KEYS: &[&str] = &[
     "dimensions",
     "cost",
     "sessions",
+    "sinks",
     "metrics",
     "retention",
     "privacy",
@@ -59,7 +61,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Sections that are reserved: a key that quietly does nothing would lie.
-const UNSUPPORTED: &[&str] = &["probes", "sla", "sinks", "content"];
+const UNSUPPORTED: &[&str] = &["probes", "sla", "content"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -78,6 +80,8 @@ pub struct Config {
     pub pricing: pricing::Config,
     /// The section `sessions`.
     pub sessions: session::Config,
+    /// The section `sinks`.
+    pub sinks: Vec<otlp::Config>,
     /// The section `metrics`.
     pub meter: meter::Config,
     /// The section `retention`.
@@ -100,6 +104,7 @@ impl Default for Config {
             dimensions: Vec::new(),
             pricing: pricing::Config::default(),
             sessions: session::Config::default(),
+            sinks: Vec::new(),
             meter: meter::Config::default(),
             retention: ledger::Retention::default(),
             privacy: Privacy::default(),
@@ -139,6 +144,7 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
         config.pricing = cost::read(item, folder, &config.dimensions, report);
     }
     section.fill(report, "sessions", &mut config.sessions, |item, report| Some(keeping::read_sessions(item, report)));
+    section.fill(report, "sinks", &mut config.sinks, |item, report| Some(sink::read(item, folder, report)));
     section.fill(report, "metrics", &mut config.meter, |item, report| Some(metric::read(item, report)));
     let labels = config.dimensions.iter().filter(|dimension| dimension.label);
     config.meter.dimension_labels = labels.map(|dimension| dimension.name.clone()).collect();

@@ -43,6 +43,8 @@ fn the_default_file_mentions_every_key() {
         metric::KEYS,
         keeping::RETENTION_KEYS,
         keeping::SESSION_KEYS,
+        sink::KEYS,
+        sink::TLS_KEYS,
         keeping::PRIVACY_KEYS,
         super::web::KEYS,
         super::relay::KEYS,

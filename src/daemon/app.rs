@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use super::figures::{self, Figures};
 use super::process::Process;
 use super::reload::Reloader;
+use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::DataDir;
@@ -94,6 +95,11 @@ impl Sidecar {
         }
     }
 
+    /// Folder of the ledger; `None` where nothing is kept.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -132,12 +138,16 @@ impl Sidecar {
         }
     }
 
+    /// Whether the history that was found at this start has been read and committed.
+    pub(super) fn has_read_history(&self) -> bool {
+        self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent)
+    }
+
     /// Whether a first start is still reading the history that it found.
     fn is_reading_history(&self) -> bool {
         let mut first_read = self.first_read.lock();
         let Some(deadline) = *first_read else { return false };
-        let read = self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent);
-        if read || self.clock.instant() >= deadline {
+        if self.has_read_history() || self.clock.instant() >= deadline {
             *first_read = None;
             self.meter.lock().hold_new_series(self.clock.instant());
         }
@@ -172,6 +182,7 @@ impl Sidecar {
             budgets: figures.budgets.clone(),
             month_cost: figures.month_cost.clone(),
             sessions_open: status.sessions_open,
+            sinks: sinks::gauges(&status.sinks),
             ledger_rows: status.rows,
             ledger_size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
             last_commit: status.last_commit,

@@ -9,6 +9,7 @@ mod imported;
 mod key;
 mod process;
 mod reload;
+mod sinks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +67,9 @@ pub enum Error {
     /// The web server.
     #[error(transparent)]
     Web(#[from] web::Error),
+    /// A sink's files or settings cannot be used.
+    #[error("build a sink: {0}")]
+    Sink(#[from] crate::otlp::Error),
     /// The data directory cannot be made.
     #[error("make the data directory {path}: {source}")]
     DataDir {
@@ -107,6 +111,7 @@ impl Error {
             | Error::Format(_)
             | Error::Tail(_)
             | Error::Web(_)
+            | Error::Sink(_)
             | Error::Key { .. }
             | Error::NoSource => true,
         }
@@ -125,6 +130,7 @@ pub struct Daemon {
     loader: Loader,
     config: Config,
     hangup: Option<tokio::signal::unix::Signal>,
+    sinks: sinks::Built,
 }
 
 /// The ledger, the meter and the prices of a configuration, opened: what `run` and `ingest` share.
@@ -207,6 +213,7 @@ impl Daemon {
         let hangup = reload::catch_hangup();
         // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
         let bound = web::bind(&config.web).await?;
+        let sinks = sinks::build(&config.sinks, &clock)?;
         let Opened { mut ledger, meter, table, price_ids } = open(&config, &clock)?;
         ledger.keep_configuration(&config.without_secrets())?;
         let is_first = ledger.is_new()?;
@@ -218,7 +225,7 @@ impl Daemon {
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(&config, &table, meter, writer.handle(), reader.status(), first_read, clock));
-        Ok(Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup })
+        Ok(Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup, sinks })
     }
 
     /// The addresses that people and scrapers use.
@@ -232,7 +239,7 @@ impl Daemon {
     /// # Errors
     /// The ledger is damaged, or the web server ended by itself.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup } = self;
+        let Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup, sinks } = self;
         let stop = Stop::default();
         let watch = CancellationToken::new();
         let serve = CancellationToken::new();
@@ -241,7 +248,10 @@ impl Daemon {
             let (paths, wake) = (Arc::clone(&paths), wake.clone());
             tail::watch::run(move || paths.lock().clone(), move || wake.wake(), watch.clone())
         });
-        let reload = reload::Reloader::new(loader, config, writer.handle(), wake.clone());
+        let (exchange, exchanged) = tokio::sync::mpsc::channel(1);
+        // There is room for one.
+        let _ = exchange.try_send(sinks);
+        let reload = reload::Reloader::new(loader, config, writer.handle(), wake.clone(), exchange);
         app.set_reloader(Arc::clone(&reload));
         let reading = std::thread::Builder::new()
             .name("reader".to_owned())
@@ -260,6 +270,8 @@ impl Daemon {
                 }
             })
             .map_err(Error::Thread)?;
+        let flush = CancellationToken::new();
+        let sending = tokio::spawn(sinks::keep(Arc::clone(&app), writer.handle(), exchanged, flush.clone()));
         let gauging = tokio::spawn(figures::keep(Arc::clone(&app), watch.clone()));
         let mut serving = tokio::spawn(web::serve(bound, Arc::clone(&app) as Arc<dyn web::App>, serve.clone()));
         let hangup = tokio::spawn(reload::on_hangup(Arc::clone(&reload), hangup, watch.clone()));
@@ -273,8 +285,21 @@ impl Daemon {
         wake.wake();
         watch.cancel();
         let _ = tokio::join!(watching, gauging, hangup);
-        let drained = tokio::task::spawn_blocking(move || drain(reading, writer, &handle));
-        let written = drained.await.unwrap_or(Ok(()));
+        let drained = tokio::task::spawn_blocking({
+            let handle = handle.clone();
+            move || drain(reading, &handle)
+        });
+        // Whether everything read is committed: then the sinks can see it.
+        let _ = drained.await;
+        flush.cancel();
+        let _ = sending.await;
+        let stopped = tokio::task::spawn_blocking(move || {
+            if handle.failure().is_some() {
+                handle.give_up();
+            }
+            writer.stop().map(|_| ())
+        });
+        let written = stopped.await.unwrap_or(Ok(()));
         serve.cancel();
         if !serving.is_finished() {
             let _ = tokio::time::timeout(Duration::from_secs(2), &mut serving).await;
@@ -292,12 +317,9 @@ async fn until_ended(writer: &Writer) {
     }
 }
 
-/// Ends the reader, then the writer; a disk that takes nothing is given up after [`DRAIN`].
-fn drain(
-    reading: std::thread::JoinHandle<Result<(), ledger::writer::Ended>>,
-    writer: Writer,
-    handle: &Handle,
-) -> Result<(), ledger::Error> {
+/// Waits for the reader to end and for what it has read to be committed; a disk that takes nothing is given up after
+/// [`DRAIN`].
+fn drain(reading: std::thread::JoinHandle<Result<(), ledger::writer::Ended>>, handle: &Handle) {
     let slice = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     while !reading.is_finished() {
@@ -307,12 +329,12 @@ fn drain(
         std::thread::sleep(slice);
         waited += slice;
     }
-    if handle.failure().is_some() {
-        handle.give_up();
-    }
     // The writer's own result says why the reader could not go on, if it could not.
     let _ = reading.join();
-    writer.stop().map(|_| ())
+    while !handle.is_settled() && handle.failure().is_none() && waited < DRAIN {
+        std::thread::sleep(slice);
+        waited += slice;
+    }
 }
 
 /// The most memory that a configuration can take, by part: what and bytes. An upper estimate of what is bounded; code,

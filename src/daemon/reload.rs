@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::app::{InForce, Sidecar};
+use super::sinks::{self, Built};
 use super::{feeds, load_prices};
 use crate::config::{self, Config};
 use crate::ledger::writer::{Ended, Handle};
@@ -57,6 +58,7 @@ pub(super) struct Reloader {
     wake: Wake,
     waiting: Mutex<Waiting>,
     app: Mutex<Weak<Sidecar>>,
+    sinks: tokio::sync::mpsc::Sender<Built>,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -66,7 +68,13 @@ impl std::fmt::Debug for Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(loader: Loader, config: Config, writer: Handle, wake: Wake) -> Arc<Reloader> {
+    pub(super) fn new(
+        loader: Loader,
+        config: Config,
+        writer: Handle,
+        wake: Wake,
+        sinks: tokio::sync::mpsc::Sender<Built>,
+    ) -> Arc<Reloader> {
         Arc::new(Reloader {
             loader,
             config: Mutex::new(config),
@@ -74,6 +82,7 @@ impl Reloader {
             wake,
             waiting: Mutex::default(),
             app: Mutex::new(Weak::new()),
+            sinks,
         })
     }
 
@@ -120,6 +129,8 @@ impl Reloader {
         let here = Config { data_dir: current.data_dir.clone(), ..config.clone() };
         let table = Arc::new(load_prices(&here).map_err(|error| error.to_string())?);
         let sources = feeds(&config.sources).map_err(|error| error.to_string())?;
+        let clock = self.app.lock().upgrade().map(|app| app.clock().clone()).ok_or_else(|| ENDING.to_owned())?;
+        let sinks = sinks::build(&config.sinks, &clock).map_err(|error| error.to_string())?;
         let ended = |error: Ended| error.to_string();
         let rows = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
         let ids = self.writer.keep_prices(rows).map_err(ended)?;
@@ -136,6 +147,7 @@ impl Reloader {
             }
             RecvTimeoutError::Disconnected => ENDING.to_owned(),
         })??;
+        self.sinks.blocking_send(sinks).map_err(|_| ENDING.to_owned())?;
         self.writer.set_sessions(config.sessions.clone()).map_err(ended)?;
         self.writer.set_retention(config.retention.clone()).map_err(ended)?;
         self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;

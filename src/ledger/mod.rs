@@ -7,6 +7,7 @@
 
 mod batch;
 mod config;
+mod cursor;
 mod duplicates;
 mod fold;
 mod inspect;
@@ -18,6 +19,7 @@ mod reprice;
 mod retention;
 mod row;
 mod session;
+mod sink;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -26,11 +28,13 @@ pub mod writer;
 
 pub use batch::{Batch, Context, MAX_SESSION_NAME};
 pub use config::Retention;
+pub use cursor::{ClosedPart, Cursor, Entries, Request, SessionName, Window, knows_sink};
 pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use intern::Privacy;
 pub use measure::{Measure, Measures};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use reprice::{Repriced, Repricing};
+pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};

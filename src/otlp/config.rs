@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::session::id::Grouping as Trace;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Uri, header as names};
@@ -104,23 +105,6 @@ pub enum Compression {
 impl Compression {
     /// All with the names of the configuration and of `OTEL_EXPORTER_OTLP_COMPRESSION`.
     pub const ALL: [(Compression, &'static str); 2] = [(Compression::None, "none"), (Compression::Gzip, "gzip")];
-}
-
-/// Which requests share a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trace {
-    /// Those of one session and window, below the session's span.
-    Session,
-    /// None: each request is a trace.
-    Request,
-    /// Each joins the trace that the gateway itself reported, where the log names it.
-    Gateway,
-}
-
-impl Trace {
-    /// All with the names of the configuration.
-    pub const ALL: [(Trace, &'static str); 3] =
-        [(Trace::Session, "session"), (Trace::Request, "request"), (Trace::Gateway, "gateway")];
 }
 
 /// Where a new sink begins.

@@ -21,6 +21,7 @@ mod connect;
 pub mod delivery;
 pub mod environment;
 mod export;
+pub mod feed;
 mod grpc;
 mod http;
 pub mod span;

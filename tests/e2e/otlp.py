@@ -1,4 +1,4 @@
-"""Cases: spans as an OpenTelemetry Collector receives them. Not yet in the list of `run`: the sidecar must send first."""
+"""Cases: spans as an OpenTelemetry Collector receives them."""
 
 import signal
 import time
