@@ -1,16 +1,18 @@
 //! Figures of the release build on a made-up log: lines/s, MB/s, bytes on disk a request, peak memory, the cost of
-//! following an idle file, and of a metrics page. Prints medians; asserts nothing.
+//! following an idle file, of sessions, of spans, and of a metrics page. Prints medians; asserts nothing.
 //!
 //! `cargo bench --bench ingest` measures everything on 1,000,000 lines; `TOKENTAIL_BENCH_LINES` sets another number.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokentail::demo::traffic::Traffic;
+use tokentail::ledger::{Cursor, SinkPosition};
+use tokentail::session::{Config as SessionConfig, Sessions, Stored};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tokentail");
 const RUNS: usize = 5;
@@ -30,8 +32,10 @@ fn main() {
     let log = write_log(folder, lines);
     let size = fs::metadata(&log).map_or(0, |metadata| metadata.len());
     say(&format!("log: {lines} lines, {:.0} MB, {:.0} bytes a line", mega(size), size as f64 / lines as f64));
-    ingest(folder, &log, lines, size);
+    let seconds = ingest(folder, &log, lines, size);
+    sessions(folder, seconds / lines as f64);
     idle(folder, &log);
+    spans(folder, &log);
 }
 
 fn say(text: &str) {
@@ -74,7 +78,7 @@ fn watch(child: &mut Child) -> u64 {
     }
 }
 
-fn ingest(folder: &Path, log: &Path, lines: usize, size: u64) {
+fn ingest(folder: &Path, log: &Path, lines: usize, size: u64) -> f64 {
     let (mut seconds, mut reads, mut peak, mut disk) = (Vec::new(), Vec::new(), 0, 0);
     for _ in 0..RUNS {
         let began = now();
@@ -101,6 +105,116 @@ fn ingest(folder: &Path, log: &Path, lines: usize, size: u64) {
     say(&format!("  {:.2} times the time of only reading the file from the page cache", ingest / read));
     say(&format!("  {:.1} bytes on disk a line of the log, {:.1} MB in all", disk as f64 / lines as f64, mega(disk)));
     say(&format!("  peak memory {:.1} MiB", peak as f64 / 1_048_576.0));
+    ingest
+}
+
+/// What it costs to find a row's part and to fold it in, beside the time of a line in all. Reads rows that the ledger has.
+fn sessions(folder: &Path, line_seconds: f64) {
+    let mut cursor = Cursor::open(&folder.join("benchmark-data")).expect("open the ledger");
+    let (mut rows, mut position) = (Vec::new(), SinkPosition::default());
+    while let Some(next) = {
+        let entries = cursor.next(position, 8_192, None).expect("read the ledger");
+        rows.extend(entries.requests.into_iter().map(|request| request.row));
+        entries.position
+    } {
+        position = next;
+    }
+    let took = (0..RUNS).map(|_| {
+        let mut sessions = Sessions::new(&SessionConfig::default(), i64::MAX);
+        let began = now();
+        for row in &rows {
+            let placed = sessions.assign(row, 1, 0, |_, _| Ok::<_, ()>(Stored::default()));
+            std::hint::black_box(placed.is_ok());
+        }
+        began.elapsed().as_secs_f64()
+    });
+    let each = median(took.collect()) / rows.len().max(1) as f64;
+    say(&format!(
+        "sessions: {:.0} ns a row in memory, {:.1} % of the time of a line",
+        each * 1e9,
+        each / line_seconds * 100.0
+    ));
+}
+
+/// A receiver that takes everything and decodes nothing, so that the figure is the sender's.
+fn receiver() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+    let address = listener.local_addr().expect("a port").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(&stream));
+        }
+    });
+    address
+}
+
+/// Answers requests of one connection until it ends.
+fn answer(stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            let line = line.trim().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let took = std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink());
+        let mut writer = stream;
+        if took.is_err()
+            || writer
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n")
+                .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// One figure of a sink on the page.
+fn figure(address: &str, name: &str) -> f64 {
+    let page = fetch(address, "/metrics").unwrap_or_default();
+    let line = page.lines().find(|line| line.starts_with(name));
+    line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).unwrap_or(0.0)
+}
+
+/// Sends the spans of a ledger to a local receiver for some seconds: how many a second, and what they cost.
+fn spans(folder: &Path, log: &Path) {
+    let address = "127.0.0.1:13219";
+    let config = folder.join("benchmark-sink.yaml");
+    let text = format!("sinks: [{{name: receiver, endpoint: \"http://{}\", from: start}}]\n", receiver());
+    fs::write(&config, text).expect("write the configuration");
+    let mut child = Command::new(BINARY)
+        .args(["run", "--listen", address, "--log-level", "error", "--log"])
+        .arg(format!("higress={}", log.display()))
+        .arg("--config")
+        .arg(&config)
+        .arg("--data-dir")
+        .arg(folder.join("benchmark-data"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("start tokentail");
+    while figure(address, "tokentail_otlp_exported_spans_total") == 0.0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (began, used, sent) = (now(), cpu_seconds(child.id()), figure(address, "tokentail_otlp_exported_spans_total"));
+    while figure(address, "tokentail_otlp_pending_spans") > 0.0 && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let sent = figure(address, "tokentail_otlp_exported_spans_total") - sent;
+    let used = cpu_seconds(child.id()) - used;
+    say(&format!("spans: {:.0} spans/s from the ledger to a local receiver", sent / seconds));
+    say(&format!("  {:.0} spans a second of CPU time", sent / used));
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// CPU seconds that a process has used.
@@ -111,16 +225,18 @@ fn cpu_seconds(pid: u32) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-fn get(address: &str, path: &str) -> Option<(usize, f64)> {
-    let began = now();
+fn fetch(address: &str, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    answer.starts_with(b"HTTP/1.1 200").then(|| {
-        let lines = answer.iter().filter(|byte| **byte == b'\n').count();
-        (lines, began.elapsed().as_secs_f64())
-    })
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.starts_with("HTTP/1.1 200").then_some(answer)
+}
+
+fn get(address: &str, path: &str) -> Option<(usize, f64)> {
+    let began = now();
+    let answer = fetch(address, path)?;
+    Some((answer.lines().count(), began.elapsed().as_secs_f64()))
 }
 
 /// Follows the log that was just ingested: nothing is new, so this is the cost of waiting.
