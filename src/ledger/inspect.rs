@@ -53,9 +53,18 @@ impl Info {
             Ok(connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?)
         };
         let mut tables = BTreeMap::new();
-        for table in
-            ["attributes", "names", "price_rows", "configurations", "rollups", "series", "files", "adjustments"]
-        {
+        for table in [
+            "attributes",
+            "names",
+            "price_rows",
+            "configurations",
+            "rollups",
+            "series",
+            "files",
+            "adjustments",
+            "parts",
+            "closures",
+        ] {
             tables.insert(table.to_owned(), count(table)?);
         }
         let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
@@ -151,13 +160,14 @@ impl Check {
             blocks(&connection)?,
             rollups(&connection)?,
             counters(&connection)?,
+            super::inspect_sessions::sessions(&connection)?,
             sources(&connection)?,
         ];
         Ok(Report { path: path.display().to_string(), findings })
     }
 }
 
-fn finding(check: &'static str, problems: &[String], fine: String) -> Finding {
+pub(super) fn finding(check: &'static str, problems: &[String], fine: String) -> Finding {
     let ok = problems.is_empty();
     Finding { check, ok, detail: if ok { fine } else { problems.join("; ") } }
 }

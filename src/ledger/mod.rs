@@ -10,6 +10,7 @@ mod config;
 mod duplicates;
 mod fold;
 mod inspect;
+mod inspect_sessions;
 mod intern;
 mod measure;
 mod migrate;
@@ -18,6 +19,8 @@ mod reprice;
 mod retention;
 mod row;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -114,7 +114,7 @@ impl Ledger {
             meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), Some(now));
             count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
             self.folds.observe(row);
-            self.tally.observe(row);
+            self.tally.observe(row, set.gateway);
         }
         drop(meter);
         self.session_fold.derived.written();
