@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::fold::{BLOCK_ROWS, stored_mark};
+use super::fold::stored_mark;
 use super::inspect::{Finding, finding};
+use super::moment::{is_cut, removed};
 use super::open::Error;
 use super::row;
 use super::session::stored_part;
@@ -30,6 +31,7 @@ pub(super) fn sessions(connection: &Connection) -> Result<Finding, Error> {
     let mark = stored_mark(connection)?;
     let mut passing: HashMap<i64, Passing, RandomState> = HashMap::default();
     let mut problems = Problems::default();
+    let removed = removed(connection, mark)?;
     let mut agreeing = 0_u64;
     row::each(connection, i64::MIN, mark, |row, _| {
         if row.part == 0 {
@@ -37,6 +39,7 @@ pub(super) fn sessions(connection: &Connection) -> Result<Finding, Error> {
         }
         if row.part == row.id {
             match stored_part(connection, row.part)? {
+                Some(stored) if is_cut(&stored, &removed) => {}
                 Some(stored) => {
                     let sums = Part::begin(stored.key, &row);
                     passing.insert(row.id, Passing { stored, sums });
@@ -45,7 +48,7 @@ pub(super) fn sessions(connection: &Connection) -> Result<Finding, Error> {
             }
         }
         let Some(known) = passing.get_mut(&row.part) else {
-            // Its part began in a row that retention has removed, or ended before it, which must not be.
+            // Retention has removed some of its part, or its part ended before it, which must not be.
             let last = last_row(connection, row.part)?;
             if last.is_some_and(|last| last < row.id) {
                 problems.add(|| format!("row {} is behind the last row of its part {}", row.id, row.part));
@@ -70,24 +73,16 @@ pub(super) fn sessions(connection: &Connection) -> Result<Finding, Error> {
     for part in passing.keys() {
         problems.add(|| format!("part {part} names a last row that is not among its rows"));
     }
-    // A part whose first row is kept has passed by now, under that row.
-    let kept: u64 = connection.query_row(
-        "SELECT count(*) FROM parts p WHERE EXISTS (SELECT 1 FROM requests r WHERE r.id = p.id)",
-        [],
-        |row| row.get(0),
-    )?;
-    if problems.count == 0 && kept != agreeing {
-        problems.add(|| format!("{kept} parts have their first row, and {agreeing} of them have all their rows"));
+    // Every other part has passed by now, under its first row.
+    let mut whole = 0_u64;
+    let mut statement = connection.prepare("SELECT id, last_row FROM parts")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let part = Part { id: row.get(0)?, last_row: row.get(1)?, ..Part::default() };
+        whole += u64::from(!is_cut(&part, &removed));
     }
-    // Rows that name a part which began in a row that is gone: only retention removes rows, and it removes whole blocks.
-    let orphans: u64 = connection.query_row(
-        "SELECT count(*) FROM parts p WHERE NOT EXISTS (SELECT 1 FROM requests r WHERE r.id = p.id)
-         AND EXISTS (SELECT 1 FROM blocks b WHERE b.block = p.id / ?1)",
-        [BLOCK_ROWS],
-        |row| row.get(0),
-    )?;
-    if orphans > 0 {
-        problems.add(|| format!("{orphans} parts begin with a row that is missing"));
+    if problems.count == 0 && whole != agreeing {
+        problems.add(|| format!("{whole} parts should have all their rows, and {agreeing} have them"));
     }
     Ok(finding("sessions = rows", &problems.texts(), format!("{agreeing} parts agree, their chains are whole")))
 }

@@ -427,17 +427,22 @@ fn write_part(statement: &mut rusqlite::CachedStatement<'_>, part: &Part) -> Res
     Ok(())
 }
 
+/// The inverse of [`costs_text`]; `part` is whose costs they are.
+pub(super) fn read_costs(part: i64, text: &str) -> Result<Costs, Error> {
+    let mut costs = Costs::default();
+    for cost in text.split(',').filter(|cost| !cost.is_empty()) {
+        let cost = cost.split_once(' ').and_then(|(code, nanos)| Some((Currency::parse(code)?, nanos.parse().ok()?)));
+        let (currency, nanos) = cost.ok_or_else(|| Error::Stored(format!("part {part}: its costs cannot be read")))?;
+        costs.add(currency, nanos);
+    }
+    Ok(costs)
+}
+
 /// Reads a part from the columns of [`PART`].
 pub(super) fn read_part(row: &Stored<'_>) -> Result<Part, Error> {
     let count = |index: usize| -> rusqlite::Result<u64> { Ok(u64::try_from(row.get::<_, i64>(index)?).unwrap_or(0)) };
     let id = row.get(0)?;
     let stored = |what: &str| Error::Stored(format!("part {id}: {what}"));
-    let mut costs = Costs::default();
-    for cost in row.get_ref(22)?.as_str().unwrap_or_default().split(',').filter(|cost| !cost.is_empty()) {
-        let cost = cost.split_once(' ').and_then(|(code, nanos)| Some((Currency::parse(code)?, nanos.parse().ok()?)));
-        let (currency, nanos) = cost.ok_or_else(|| stored("its costs cannot be read"))?;
-        costs.add(currency, nanos);
-    }
     Ok(Part {
         id,
         key: Key { gateway: row.get(1)?, session: row.get(2)? },
@@ -462,7 +467,7 @@ pub(super) fn read_part(row: &Stored<'_>) -> Result<Part, Error> {
             visible_output: count(20)?,
             reasoning: count(21)?,
         },
-        costs,
+        costs: read_costs(id, row.get_ref(22)?.as_str().unwrap_or_default())?,
         attributes: serde_json::from_str(row.get_ref(23)?.as_str().unwrap_or_default())
             .map_err(|_| stored("its attributes cannot be read"))?,
         more_attributes: row.get(24)?,

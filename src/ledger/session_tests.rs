@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 
 use super::tests::{assert_sound, batch, commit, open, options, page};
 use super::*;
-use crate::clock::Clock;
 use crate::meter::{self, Meter};
 use crate::record::{Cost, Currency, Priced, Record};
 
