@@ -22,6 +22,8 @@ mod row;
 mod session;
 mod session_query;
 #[cfg(test)]
+mod session_query_tests;
+#[cfg(test)]
 mod session_tests;
 mod tally;
 #[cfg(test)]
