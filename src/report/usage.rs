@@ -345,7 +345,8 @@ impl<'a> Sums<'a> {
     fn part(&mut self, part: &Part) -> Result<(), Error> {
         let user = part.user;
         let who = self.who(part.first_attributes, user)?;
-        let mut single = !part.more_attributes && !(self.by_user && part.mixed_users);
+        let mixed = part.more_attributes || (self.by_user && part.mixed_users);
+        let mut single = !mixed;
         for id in &part.attributes {
             single = single && self.attributes(*id)? == self.attributes(part.first_attributes)?;
         }
