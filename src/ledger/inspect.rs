@@ -430,6 +430,14 @@ impl Ledger {
             }
             Ok(())
         })?;
+        // A part outlives its first rows, and an open one all of them.
+        for sql in ["SELECT session FROM parts", "SELECT user FROM parts", "SELECT session FROM closures"] {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut ids = statement.query([])?;
+            while let Some(id) = ids.next()? {
+                named.insert(id.get(0)?);
+            }
+        }
         let mut statement = self.connection.prepare("SELECT id FROM names WHERE kind IN (1, 2, 3)")?;
         let ids: Vec<u32> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut delete = self.connection.prepare("DELETE FROM names WHERE id = ?1")?;

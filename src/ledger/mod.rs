@@ -25,6 +25,7 @@ mod session_query;
 mod session_query_tests;
 #[cfg(test)]
 mod session_tests;
+mod session_view;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use measure::{Measure, Measures};
 pub use moment::{Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use reprice::{Repriced, Repricing};
-pub use session_query::{Filter, Listed, Session, SessionQuery, Shown, Sort, Turn};
+pub use session_query::SessionQuery;
+pub use session_view::{Filter, Listed, Session, Shown, Sort, Turn};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};
