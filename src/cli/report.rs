@@ -8,8 +8,9 @@ use jiff::ToSpan as _;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::figures::{costs, costs_json, seconds, span, tokens_json};
 use super::output::{self, Failure, grouped};
-use super::sessions::{costs, costs_json, folder, seconds, span, tokens_json};
+use super::sessions::folder;
 use super::{ConfigArgs, time};
 use crate::config::Config;
 use crate::ledger::Moment;

@@ -9,12 +9,13 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::figures::{costs, costs_json, seconds, span, tokens_json};
 use super::output::{self, Failure, Paint, grouped};
 use super::{ConfigArgs, time};
 use crate::config::{Config, SessionIds};
 use crate::daemon;
 use crate::ledger::{DataDir, Filter, Listed, MAX_SESSION_NAME, Privacy, Session, SessionQuery, Shown, Sort, Turn};
-use crate::record::{Currency, Tokens, money};
+use crate::record::{Currency, money};
 use crate::wording::{hex, quoted, shortened};
 
 /// Tools of one turn that the table names.
@@ -403,43 +404,6 @@ fn first_of<'a>(mut names: impl ExactSizeIterator<Item = &'a String>) -> String 
     }
 }
 
-/// Amounts of all currencies.
-pub(super) fn costs(costs: &BTreeMap<Currency, i128>) -> String {
-    let amounts: Vec<String> =
-        costs.iter().map(|(currency, nanos)| format!("{} {currency}", money::format_nanos(*nanos))).collect();
-    if amounts.is_empty() { "–".to_owned() } else { amounts.join(" + ") }
-}
-
-/// A long time for people: `2 h 05 min`, `3 min 20 s`, `12.5 s`.
-pub(super) fn span(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
-    if seconds >= 3600 {
-        format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60)
-    } else if seconds >= 60 {
-        format!("{} min {:02} s", seconds / 60, seconds % 60)
-    } else {
-        format!("{}.{} s", seconds, micros % 1_000_000 / 100_000)
-    }
-}
-
-pub(super) fn seconds(micros: i64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "seconds for JSON readers")]
-    let seconds = micros as f64 / 1e6;
-    seconds
-}
-
-pub(super) fn costs_json(costs: &BTreeMap<Currency, i128>) -> Value {
-    let cost = |(currency, nanos): (&Currency, &i128)| json!({"currency": currency.to_string(), "total": money::format_nanos(*nanos)});
-    costs.iter().map(cost).collect()
-}
-
-pub(super) fn tokens_json(tokens: &Tokens) -> Value {
-    json!({
-        "input": tokens.input(), "output": tokens.output(), "cache_read": tokens.cache_read,
-        "cache_write": tokens.cache_write(), "reasoning": tokens.reasoning,
-    })
-}
-
 fn session_json(session: &Session) -> Value {
     let mut dimensions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, value) in &session.dimensions {
@@ -481,15 +445,6 @@ mod tests {
         }
         for text in ["-1", "1e3", "0.0000000001", ".5", "x"] {
             assert!(parse_amount(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn long_times_are_written_for_people() {
-        for (micros, want) in
-            [(0, "0.0 s"), (12_540_000, "12.5 s"), (200_000_000, "3 min 20 s"), (7_500_000_000, "2 h 05 min")]
-        {
-            assert_eq!(span(micros), want);
         }
     }
 }
