@@ -26,6 +26,7 @@
 //! | [`meter`] | committed rows | bounded series and one OpenMetrics page |
 //! | [`tail`] | files that grow and rotate | logical lines, each exactly once |
 //! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
+//! | [`report`] | a question | figures by group and period, for commands and pages alike |
 //! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
 //! | [`otlp`] | requests and sessions | spans, delivered at least once |
 //! | [`exposition`] | the page | what the scraper asked for |
@@ -61,6 +62,7 @@ pub mod pricing;
 pub mod probe;
 pub mod record;
 pub mod relay;
+pub mod report;
 pub mod session;
 pub mod sla;
 pub mod tail;

@@ -15,6 +15,7 @@ use crate::format::{Decoder, Detection};
 use crate::ledger::MAX_SESSION_NAME;
 use crate::pricing::{Request, Table, choose};
 use crate::record::{CountingFamily, Logged, Parsed, Record, Reject, Tokens, Usage, money};
+use crate::session::Messages;
 use crate::tail::{self, Lines, Sink};
 
 #[derive(Debug, Args)]
@@ -252,6 +253,13 @@ impl Explained<'_> {
             Usage::Missing => json!("usage_missing"),
             Usage::None => Value::Null,
         };
+        let derived = record.session_id.is_empty().then(|| {
+            let join = self.join();
+            json!({
+                "client": self.client(), "by": join.map(|(by, _)| by),
+                "messages": join.map_or(0, |(_, messages)| messages),
+            })
+        });
         json!({
             "line": self.number, "format": self.detection.format, "why": self.detection.why, "result": "request",
             "start": output::time(record.start), "duration_seconds": record.duration.map(seconds),
@@ -261,7 +269,7 @@ impl Explained<'_> {
             "route": record.route, "provider": record.provider, "priced_as_provider": self.table.provider(&record.provider),
             "model": record.model, "consumer": record.consumer, "user": record.user, "upstream": record.upstream,
             "mode": record.mode.label(), "service_tier": record.service_tier.label(), "dimensions": dimensions,
-            "session": record.session_id, "chat_round": record.chat_round, "tool_calls": record.tool_calls,
+            "session": record.session_id, "derived_session": derived, "chat_round": record.chat_round, "tool_calls": record.tool_calls,
             "tokens": tokens, "price": explanation,
             "logged_cost": record.logged_cost.map(|cost| json!({"currency": cost.currency.as_str(), "total": money::format_nanos(cost.nanos.into())})),
             "cost": cost.map(|cost| json!({"currency": cost.currency.as_str(), "total": money::format_nanos(cost.nanos.into())})),
@@ -355,11 +363,56 @@ impl Explained<'_> {
         if parts.is_empty() { "unknown".to_owned() } else { parts.join(", ") }
     }
 
+    /// Which known values tell who asks, where the log names no session.
+    fn client(&self) -> Vec<&'static str> {
+        let record = self.record;
+        let fields = [
+            ("consumer", &record.consumer),
+            ("user", &record.user),
+            ("address", &record.client_address),
+            ("user agent", &record.user_agent),
+        ];
+        fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name).collect()
+    }
+
+    /// What tells which session a request without a session id goes on with. Which one that is depends on the requests
+    /// before it, so no id is said.
+    fn join(&self) -> Option<(&'static str, usize)> {
+        let messages = Messages::read(&self.record.messages).len();
+        match self.record.chat_round {
+            _ if messages > 0 => Some(("messages", messages)),
+            Some(round) if round > 0 => Some(("chat_round", 0)),
+            _ if !self.client().is_empty() => Some(("idle_time", 0)),
+            _ => None,
+        }
+    }
+
+    fn joined(&self) -> String {
+        let client = self.client();
+        let same = if client.is_empty() { String::new() } else { format!(" of the same {}", client.join(", ")) };
+        match self.join() {
+            None => "nothing tells who asks, so it belongs to no session".to_owned(),
+            Some(("messages", count)) => {
+                format!(
+                    "it goes on with the derived session{same} whose messages its {count} begin with, else begins one"
+                )
+            }
+            Some(("chat_round", _)) => {
+                format!(
+                    "it goes on with the latest derived session{same} whose chat_round is equal or one less, else begins one"
+                )
+            }
+            Some(_) => {
+                format!("it goes on with the latest derived session{same} within the idle timeout, else begins one")
+            }
+        }
+    }
+
     fn session(&self) -> String {
         let record = self.record;
         let turn = record.chat_round.map_or_else(String::new, |round| format!(", turn {round}"));
         if record.session_id.is_empty() {
-            return format!("the log names none{turn}");
+            return format!("the log names none{turn}; {}", self.joined());
         }
         if record.session_id.len() > MAX_SESSION_NAME {
             return format!("a name of {} bytes, kept as its hash{turn}", grouped(record.session_id.len() as u64));

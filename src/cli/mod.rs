@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod explain;
+mod figures;
 mod health;
 mod import;
 mod ingest;
@@ -14,7 +15,10 @@ mod metrics;
 mod output;
 mod prices;
 mod relay;
+mod report;
 mod run;
+mod sessions;
+mod time;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
@@ -73,6 +77,12 @@ enum Command {
     /// Look at the price table in force, add price files to it, price stored requests anew
     #[command(subcommand)]
     Prices(prices::Command),
+    /// Look at sessions: a list of them, or one turn by turn
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Figures by group and period
+    #[command(subcommand)]
+    Report(report::Command),
     /// Copy, check, shrink or describe the ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -206,6 +216,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Prices(command) => prices::run(&command),
+        Command::Sessions(command) => sessions::run(&command),
+        Command::Report(command) => report::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),

@@ -6,9 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::{self, Failure, grouped};
-use super::{ConfigArgs, import};
+use super::{ConfigArgs, import, time};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::daemon::{self, Opened};
 use crate::ledger::{DataDir, LEDGER_FILE};
 use crate::pipeline::Prices;
@@ -126,7 +125,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let table = daemon::load_prices(&config)?;
     let start = match &arguments.at {
-        Some(text) => parse_time(text, &config, "--at")?,
+        Some(text) => time::parse(text, &config.timezone, "--at")?,
         None => Clock::system().now(),
     };
     let request = Request { start, service_tier: ServiceTier::Standard, cache_ttl_known: true, ..Request::default() };
@@ -194,7 +193,7 @@ fn describe(row: &Row) -> String {
 
 fn reprice(arguments: &Reprice) -> Result<(), Failure> {
     let config = arguments.config.load()?;
-    let since = parse_time(&arguments.since, &config, "--since")?;
+    let since = time::parse(&arguments.since, &config.timezone, "--since")?;
     let folder = daemon::data_dir(&config);
     folder.check()?;
     match folder {
@@ -240,16 +239,4 @@ fn reprice(arguments: &Reprice) -> Result<(), Failure> {
         writeln!(out, "counters stay as they were; the difference is kept as an adjustment")?;
     }
     Ok(())
-}
-
-/// A moment: RFC 3339, or a date, which is its first moment in the configured time zone.
-fn parse_time(text: &str, config: &Config, flag: &str) -> Result<i64, Failure> {
-    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return Ok(timestamp.as_microsecond());
-    }
-    text.parse::<jiff::civil::Date>()
-        .ok()
-        .and_then(|date| date.to_zoned(config.timezone.clone()).ok())
-        .map(|start| start.timestamp().as_microsecond())
-        .ok_or_else(|| Failure::misuse(format!("{flag} {text:?} is no time; write 2026-11-01 or 2026-11-01T09:30:00Z")))
 }

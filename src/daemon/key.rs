@@ -38,6 +38,23 @@ pub fn load(configured: Option<&Path>, data_dir: &DataDir) -> Result<Vec<u8>, Er
     read(&path)
 }
 
+/// Reads the key as [`load`] does and makes none: `None` where there is nothing to read, as in a folder that nobody has
+/// written to.
+///
+/// # Errors
+/// The file cannot be read, or holds fewer than 16 bytes.
+pub fn load_made(configured: Option<&Path>, data_dir: &DataDir) -> Result<Option<Vec<u8>>, Error> {
+    let path = match (configured, data_dir) {
+        (Some(path), _) => path.to_owned(),
+        (None, DataDir::Path(folder)) => path_of(folder),
+        (None, DataDir::None) => return Ok(None),
+    };
+    if configured.is_none() && !path.exists() {
+        return Ok(None);
+    }
+    read(&path).map(Some)
+}
+
 fn path_of(folder: &Path) -> std::path::PathBuf {
     folder.join(FILE)
 }

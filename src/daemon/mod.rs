@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::app::Sidecar;
 pub use self::imported::{Import, Imported, import, list as imported_prices, load_prices, remove as remove_prices};
-pub use self::key::load as load_privacy_key;
+pub use self::key::{load as load_privacy_key, load_made as load_made_privacy_key};
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};

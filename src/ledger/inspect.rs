@@ -53,9 +53,18 @@ impl Info {
             Ok(connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?)
         };
         let mut tables = BTreeMap::new();
-        for table in
-            ["attributes", "names", "price_rows", "configurations", "rollups", "series", "files", "adjustments"]
-        {
+        for table in [
+            "attributes",
+            "names",
+            "price_rows",
+            "configurations",
+            "rollups",
+            "series",
+            "files",
+            "adjustments",
+            "parts",
+            "closures",
+        ] {
             tables.insert(table.to_owned(), count(table)?);
         }
         let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
@@ -151,13 +160,14 @@ impl Check {
             blocks(&connection)?,
             rollups(&connection)?,
             counters(&connection)?,
+            super::inspect_sessions::sessions(&connection)?,
             sources(&connection)?,
         ];
         Ok(Report { path: path.display().to_string(), findings })
     }
 }
 
-fn finding(check: &'static str, problems: &[String], fine: String) -> Finding {
+pub(super) fn finding(check: &'static str, problems: &[String], fine: String) -> Finding {
     let ok = problems.is_empty();
     Finding { check, ok, detail: if ok { fine } else { problems.join("; ") } }
 }
@@ -420,6 +430,14 @@ impl Ledger {
             }
             Ok(())
         })?;
+        // A part outlives its first rows, and an open one all of them.
+        for sql in ["SELECT session FROM parts", "SELECT user FROM parts", "SELECT session FROM closures"] {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut ids = statement.query([])?;
+            while let Some(id) = ids.next()? {
+                named.insert(id.get(0)?);
+            }
+        }
         let mut statement = self.connection.prepare("SELECT id FROM names WHERE kind IN (1, 2, 3)")?;
         let ids: Vec<u32> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut delete = self.connection.prepare("DELETE FROM names WHERE id = ?1")?;

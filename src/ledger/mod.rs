@@ -11,14 +11,22 @@ mod cursor;
 mod duplicates;
 mod fold;
 mod inspect;
+mod inspect_sessions;
 mod intern;
 mod measure;
 mod migrate;
+mod moment;
 mod open;
 mod reprice;
 mod retention;
 mod row;
 mod session;
+mod session_query;
+#[cfg(test)]
+mod session_query_tests;
+#[cfg(test)]
+mod session_tests;
+mod session_view;
 mod sink;
 mod tally;
 #[cfg(test)]
@@ -33,8 +41,11 @@ pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use intern::Privacy;
 pub use measure::{Measure, Measures};
+pub use moment::{Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use reprice::{Repriced, Repricing};
+pub use session_query::SessionQuery;
+pub use session_view::{Filter, Listed, Session, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};

@@ -1,13 +1,16 @@
 //! Stored costs are computed anew: the only way in which they ever change.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::fold::{BLOCK_ROWS, add_rollup, add_rollup_sql, bucket};
 use super::measure::{Measure, Measures};
 use super::open::{Error, Ledger};
 use super::retention::Adjustment;
 use super::row;
+use super::session::{stored_part, write_costs};
 use crate::record::{Attributes, Cost, Currency, Micros, Priced, Row};
+use crate::session::Part;
 
 /// What pricing says of a request, ready for its row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -111,9 +114,46 @@ impl Ledger {
             cells.entry(key(before)).or_default().subtract(&Measures::of(before));
             cells.entry(key(after)).or_default().add(&Measures::of(after));
         }
-        self.atomically(|ledger| ledger.write_repriced(&changed, &cells, &adjustment))?;
+        let parts = self.repriced_parts(&changed)?;
+        self.atomically(|ledger| {
+            for part in &parts {
+                write_costs(&ledger.connection, part)?;
+            }
+            ledger.write_repriced(&changed, &cells, &adjustment)
+        })?;
+        for part in parts {
+            self.session_fold.sessions.amend(part.id, part.costs, part.unpriced);
+        }
         self.interner.written();
         Ok(())
+    }
+
+    /// The stored parts of the changed rows, with what the change makes of their sums. The folds are written before, so
+    /// that the stored form of an open part is the one in memory.
+    fn repriced_parts(&self, changed: &[(Row, Row)]) -> Result<Vec<Part>, Error> {
+        let mut parts: BTreeMap<i64, Option<Part>> = BTreeMap::new();
+        for (before, after) in changed.iter().filter(|(before, _)| before.part != 0) {
+            let part = match parts.entry(before.part) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(stored_part(&self.connection, before.part)?),
+            };
+            let Some(part) = part else { continue };
+            for (row, sign) in [(before, -1), (after, 1)] {
+                if let Some(cost) = row.cost {
+                    part.costs.add(cost.currency, sign * i128::from(cost.nanos));
+                }
+            }
+            part.unpriced = (part.unpriced + u64::from(after.unpriced)).saturating_sub(u64::from(before.unpriced));
+        }
+        // A currency that nothing is priced in any more is gone; what is free stays, where it is all there is.
+        let parts = parts.into_values().flatten().map(|mut part| {
+            let keeps = |nanos: i128| nanos != 0;
+            if part.costs.0.iter().any(|(_, nanos)| keeps(*nanos)) {
+                part.costs.0.retain(|(_, nanos)| keeps(*nanos));
+            }
+            part
+        });
+        Ok(parts.collect())
     }
 
     fn write_repriced(

@@ -178,6 +178,26 @@ pub(super) fn decode(id: i64, bytes: &[u8]) -> Option<(Row, StoredId<'_>)> {
     bytes.0.is_empty().then_some((row, request_id))
 }
 
+/// Only the session and the part of a row: what tells in a fraction of the time whether the rest has to be read.
+pub(super) fn membership(id: i64, bytes: &[u8]) -> Option<(u32, i64)> {
+    let mut bytes = Bytes(bytes);
+    if bytes.take::<1>()? != [FORM] {
+        return None;
+    }
+    bytes.take::<24>()?;
+    for _ in 0..6 {
+        bytes.number()?;
+    }
+    let session = bytes.small()?;
+    bytes.number()?;
+    bytes.number()?;
+    let part = match bytes.number()? {
+        0 => 0,
+        distance => id.checked_sub(i64::try_from(distance - 1).ok()?)?,
+    };
+    Some((session, part))
+}
+
 /// What is left to read.
 struct Bytes<'a>(&'a [u8]);
 
@@ -292,6 +312,36 @@ pub(super) fn each(
         found(row, request_id)?;
     }
     Ok(())
+}
+
+/// As [`each`], but only rows whose session and part are `wanted`.
+pub(super) fn each_wanted(
+    connection: &Connection,
+    after: i64,
+    until: i64,
+    wanted: impl Fn(u32, i64) -> bool,
+    mut found: impl FnMut(&Row) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, data FROM requests WHERE id > ?1 AND id <= ?2 ORDER BY id")?;
+    let mut rows = statement.query([after, until])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
+        if membership(id, bytes).is_none_or(|(session, part)| wanted(session, part)) {
+            found(&decode_stored(id, bytes)?.0)?;
+        }
+    }
+    Ok(())
+}
+
+/// A row by its id with its request id; `None` where it is not kept.
+pub(super) fn read(connection: &Connection, id: i64) -> Result<Option<(Row, String)>, Error> {
+    let mut statement = connection.prepare_cached("SELECT data FROM requests WHERE id = ?1")?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (row, request_id) = decode_stored(id, row.get_ref(0)?.as_blob().unwrap_or_default())?;
+    Ok(Some((row, request_id.text())))
 }
 
 /// Reads stored bytes, or says which row cannot be read.
@@ -429,6 +479,7 @@ mod tests {
             let mut bytes = Vec::new();
             encode(&row, id, &mut bytes);
             prop_assert_eq!(decode(row.id, &bytes), Some((row, id)));
+            prop_assert_eq!(membership(row.id, &bytes), Some((row.session, row.part)));
             bytes.push(0);
             prop_assert_eq!(decode(row.id, &bytes), None);
         }
@@ -436,6 +487,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_row_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode(5, &bytes);
+            let _ = membership(5, &bytes);
         }
     }
 

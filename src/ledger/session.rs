@@ -23,7 +23,7 @@ use crate::wording::hex;
 /// Most parts of a session that one late line is compared with.
 const MAX_AROUND: usize = 256;
 
-const PART: &str = "id, gateway, session, first_key, first_attributes, start, last_start, end, last_row, last_round, \
+pub(super) const PART: &str = "id, gateway, session, first_key, first_attributes, start, last_start, end, last_row, last_round, \
      requests, turns, errors, usage_missing, unpriced, tool_calls, uncached_input, cache_read, cache_write_5m, \
      cache_write_1h, visible_output, reasoning, costs, attributes, more_attributes, user, mixed_users, is_full, \
      revision, closed, counted";
@@ -384,9 +384,23 @@ pub(super) fn stored_part(connection: &Connection, id: i64) -> Result<Option<Par
     rows.next()?.map(read_part).transpose()
 }
 
+/// Writes what a stored part cost, within the transaction that is open.
+pub(super) fn write_costs(connection: &Connection, part: &Part) -> Result<(), Error> {
+    connection.prepare_cached("UPDATE parts SET costs = ?2, unpriced = ?3 WHERE id = ?1")?.execute((
+        part.id,
+        costs_text(&part.costs),
+        i64::try_from(part.unpriced).unwrap_or(i64::MAX),
+    ))?;
+    Ok(())
+}
+
+fn costs_text(costs: &Costs) -> String {
+    let costs: Vec<String> = costs.0.iter().map(|(currency, nanos)| format!("{currency} {nanos}")).collect();
+    costs.join(",")
+}
+
 fn write_part(statement: &mut rusqlite::CachedStatement<'_>, part: &Part) -> Result<(), Error> {
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let costs: Vec<String> = part.costs.0.iter().map(|(currency, nanos)| format!("{currency} {nanos}")).collect();
     let closed = part.closed.and_then(|reason| Reason::ALL.iter().position(|known| *known == reason));
     let closed = closed.and_then(|code| i64::try_from(code).ok());
     let tokens = &part.tokens;
@@ -422,7 +436,7 @@ fn write_part(statement: &mut rusqlite::CachedStatement<'_>, part: &Part) -> Res
     ] {
         bind(&number)?;
     }
-    bind(&costs.join(","))?;
+    bind(&costs_text(&part.costs))?;
     bind(&serde_json::to_string(&part.attributes).unwrap_or_default())?;
     for number in [
         i64::from(part.more_attributes),
@@ -439,17 +453,22 @@ fn write_part(statement: &mut rusqlite::CachedStatement<'_>, part: &Part) -> Res
     Ok(())
 }
 
+/// The inverse of [`costs_text`]; `part` is whose costs they are.
+pub(super) fn read_costs(part: i64, text: &str) -> Result<Costs, Error> {
+    let mut costs = Costs::default();
+    for cost in text.split(',').filter(|cost| !cost.is_empty()) {
+        let cost = cost.split_once(' ').and_then(|(code, nanos)| Some((Currency::parse(code)?, nanos.parse().ok()?)));
+        let (currency, nanos) = cost.ok_or_else(|| Error::Stored(format!("part {part}: its costs cannot be read")))?;
+        costs.add(currency, nanos);
+    }
+    Ok(costs)
+}
+
 /// Reads a part from the columns of [`PART`].
-fn read_part(row: &Stored<'_>) -> Result<Part, Error> {
+pub(super) fn read_part(row: &Stored<'_>) -> Result<Part, Error> {
     let count = |index: usize| -> rusqlite::Result<u64> { Ok(u64::try_from(row.get::<_, i64>(index)?).unwrap_or(0)) };
     let id = row.get(0)?;
     let stored = |what: &str| Error::Stored(format!("part {id}: {what}"));
-    let mut costs = Costs::default();
-    for cost in row.get_ref(22)?.as_str().unwrap_or_default().split(',').filter(|cost| !cost.is_empty()) {
-        let cost = cost.split_once(' ').and_then(|(code, nanos)| Some((Currency::parse(code)?, nanos.parse().ok()?)));
-        let (currency, nanos) = cost.ok_or_else(|| stored("its costs cannot be read"))?;
-        costs.add(currency, nanos);
-    }
     Ok(Part {
         id,
         key: Key { gateway: row.get(1)?, session: row.get(2)? },
@@ -474,7 +493,7 @@ fn read_part(row: &Stored<'_>) -> Result<Part, Error> {
             visible_output: count(20)?,
             reasoning: count(21)?,
         },
-        costs,
+        costs: read_costs(id, row.get_ref(22)?.as_str().unwrap_or_default())?,
         attributes: serde_json::from_str(row.get_ref(23)?.as_str().unwrap_or_default())
             .map_err(|_| stored("its attributes cannot be read"))?,
         more_attributes: row.get(24)?,

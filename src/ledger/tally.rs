@@ -29,13 +29,13 @@ pub struct Tally {
     pub usage_missing_requests: u64,
     /// Failed requests by reason.
     pub errors: BTreeMap<&'static str, u64>,
-    /// One bit per session name.
-    sessions: Vec<u64>,
+    /// One bit per session name, for each gateway that names some.
+    sessions: BTreeMap<u32, Vec<u64>>,
 }
 
 impl Tally {
-    /// Adds a committed row.
-    pub(super) fn observe(&mut self, row: &Row) {
+    /// Adds a committed row. `gateway` is the id of its gateway's name: two gateways never share a session.
+    pub(super) fn observe(&mut self, row: &Row, gateway: u32) {
         self.requests += 1;
         self.input += row.tokens.input();
         self.output += row.tokens.output();
@@ -52,18 +52,19 @@ impl Tally {
         }
         if row.session != 0 {
             let (word, bit) = (row.session as usize / 64, row.session % 64);
-            if self.sessions.len() <= word {
-                self.sessions.resize(word + 1, 0);
+            let sessions = self.sessions.entry(gateway).or_default();
+            if sessions.len() <= word {
+                sessions.resize(word + 1, 0);
             }
-            if let Some(word) = self.sessions.get_mut(word) {
+            if let Some(word) = sessions.get_mut(word) {
                 *word |= 1 << bit;
             }
         }
     }
 
-    /// Distinct session names of the rows.
+    /// Distinct sessions of the rows, derived ones included.
     #[must_use]
     pub fn sessions(&self) -> u64 {
-        self.sessions.iter().map(|word| u64::from(word.count_ones())).sum()
+        self.sessions.values().flatten().map(|word| u64::from(word.count_ones())).sum()
     }
 }

@@ -17,7 +17,7 @@ use crate::record::{
 const NOW: i64 = 1_790_000_000_000_000;
 const HOUR: i64 = 3_600_000_000;
 
-fn options(folder: &Path) -> Options {
+pub(super) fn options(folder: &Path) -> Options {
     Options {
         data_dir: DataDir::Path(folder.to_owned()),
         privacy: Privacy { key: b"key".to_vec(), hash_sessions: false },
@@ -27,7 +27,7 @@ fn options(folder: &Path) -> Options {
     }
 }
 
-fn open(folder: &Path) -> (Ledger, Arc<Mutex<Meter>>) {
+pub(super) fn open(folder: &Path) -> (Ledger, Arc<Mutex<Meter>>) {
     let meter = Arc::new(Mutex::new(Meter::new(meter::Config::default())));
     (Ledger::open(options(folder), Arc::clone(&meter)).unwrap(), meter)
 }
@@ -65,7 +65,7 @@ fn push(batch: &mut Batch, n: i64) {
     batch.push(&record, &context);
 }
 
-fn batch(numbers: impl Iterator<Item = i64>) -> Batch {
+pub(super) fn batch(numbers: impl Iterator<Item = i64>) -> Batch {
     let mut batch = Batch::new(&["gateway".to_owned()]);
     for n in numbers {
         push(&mut batch, n);
@@ -74,12 +74,12 @@ fn batch(numbers: impl Iterator<Item = i64>) -> Batch {
     batch
 }
 
-fn commit(ledger: &mut Ledger, batch: Batch) {
+pub(super) fn commit(ledger: &mut Ledger, batch: Batch) {
     let prepared = ledger.prepare(batch).unwrap();
     ledger.commit(&prepared, Clock::manual(NOW).instant()).unwrap();
 }
 
-fn page(meter: &Arc<Mutex<Meter>>) -> Vec<String> {
+pub(super) fn page(meter: &Arc<Mutex<Meter>>) -> Vec<String> {
     let text = meter::encode(meter, Gauges { now: NOW, ..Gauges::default() }, Clock::manual(NOW).instant()).unwrap();
     let mut lines: Vec<String> = text
         .lines()
@@ -90,7 +90,7 @@ fn page(meter: &Arc<Mutex<Meter>>) -> Vec<String> {
     lines
 }
 
-fn assert_sound(folder: &Path) {
+pub(super) fn assert_sound(folder: &Path) {
     let report = Check::run(folder).unwrap();
     assert!(report.is_ok(), "{report:#?}");
 }

@@ -118,7 +118,7 @@ impl Ledger {
             meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), entry.exemplar, Some(now));
             count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
             self.folds.observe(row);
-            self.tally.observe(row);
+            self.tally.observe(row, set.gateway);
         }
         drop(meter);
         self.session_fold.derived.written();

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use super::closure::{Closure, Reason};
 use super::config::Config;
-use super::part::{Fit, Key, MAX_SPAN, Part, end};
+use super::part::{Costs, Fit, Key, MAX_SPAN, Part, end};
 use super::watermark::{LATENESS, Watermarks};
 use crate::record::{Micros, Row};
 
@@ -251,6 +251,17 @@ impl Sessions {
     #[must_use]
     pub fn get(&self, part: i64) -> Option<&Part> {
         self.by_id.get(&part).and_then(|at| self.part_at(*at))
+    }
+
+    /// Changes what an open part adds up to after its stored form and its rows were changed: a repricing. Times and ids
+    /// stay, since parts are found by them.
+    pub fn amend(&mut self, part: i64, costs: Costs, unpriced: u64) {
+        if let Some(at) = self.by_id.get(&part).copied()
+            && let Some(Some(slot)) = self.slots.get_mut(at)
+        {
+            slot.part.costs = costs;
+            slot.part.unpriced = unpriced;
+        }
     }
 
     /// All open parts, in no order.

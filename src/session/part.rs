@@ -106,7 +106,8 @@ pub struct Part {
 
 impl Part {
     /// An empty part that begins with a row, which is still to be folded in.
-    pub(super) fn begin(key: Key, row: &Row) -> Part {
+    #[must_use]
+    pub fn begin(key: Key, row: &Row) -> Part {
         Part {
             id: row.id,
             key,
@@ -145,8 +146,9 @@ impl Part {
         if is_long || (self.turns >= MAX_TURNS && self.opens_turn(row.chat_round)) { Fit::Full } else { Fit::Takes }
     }
 
-    /// Adds a row. `tool_calls` is the number of tools that it called.
-    pub(super) fn fold(&mut self, row: &Row, tool_calls: u32) {
+    /// Adds a row that belongs to the part and comes after [`Part::last_row`]. `tool_calls` is the number of tools that it
+    /// called.
+    pub fn fold(&mut self, row: &Row, tool_calls: u32) {
         self.start = self.start.min(row.start);
         self.last_start = self.last_start.max(row.start);
         self.end = self.end.max(end(row));

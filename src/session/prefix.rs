@@ -54,6 +54,12 @@ impl Messages {
         self.0.is_empty()
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Appends a form of 16 bytes a message.
     pub fn pack(&self, into: &mut Vec<u8>) {
         for Hashes { own, list } in &self.0 {

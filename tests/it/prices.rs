@@ -122,13 +122,17 @@ fn a_model_that_nobody_prices_is_counted_apart_until_it_is_priced_and_old_reques
     let info = run(config(&site, &["ledger", "info", "--json"])).expect_code(0).json();
     assert!(info["tables"]["adjustments"].as_u64().unwrap() > 0, "{info}");
     assert_eq!(run(config(&site, &["ledger", "check", "--json"])).expect_code(0).json()["ok"], true);
+    let listed = run(config(&site, &["sessions", "list", "--json"])).expect_code(0).json();
+    let session = &listed["sessions"][0];
+    assert_eq!(session["cost"], json!([{"currency": "EUR", "total": "0.001"}]), "{listed}");
+    assert_eq!((&listed["found"], &session["unpriced_requests"]), (&json!(1), &json!(0)), "{listed}");
 
     // No counter moves by it.
     let sidecar = site.start();
     let page = sidecar.wait_page("the page is there", |_| true);
     let after = page.counters();
     for (name, value) in &counters {
-        // Sessions may close in between.
+        // What a session's end adds comes when it ends, with the drain at the latest.
         if !name.contains("ledger_") && !name.contains("session") {
             assert_eq!(after.get(name), Some(value), "{name}");
         }

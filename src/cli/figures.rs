@@ -1,0 +1,59 @@
+//! Sums of several requests as commands print them: money, tokens and long times, for people and in JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::record::{Currency, Tokens, money};
+
+/// Amounts of all currencies.
+pub(super) fn costs(costs: &BTreeMap<Currency, i128>) -> String {
+    let amounts: Vec<String> =
+        costs.iter().map(|(currency, nanos)| format!("{} {currency}", money::format_nanos(*nanos))).collect();
+    if amounts.is_empty() { "–".to_owned() } else { amounts.join(" + ") }
+}
+
+/// A long time for people: `2 h 05 min`, `3 min 20 s`, `12.5 s`.
+pub(super) fn span(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    if seconds >= 3600 {
+        format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60)
+    } else if seconds >= 60 {
+        format!("{} min {:02} s", seconds / 60, seconds % 60)
+    } else {
+        format!("{}.{} s", seconds, micros % 1_000_000 / 100_000)
+    }
+}
+
+/// Microseconds as seconds.
+pub(super) fn seconds(micros: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "seconds for JSON readers")]
+    let seconds = micros as f64 / 1e6;
+    seconds
+}
+
+pub(super) fn costs_json(costs: &BTreeMap<Currency, i128>) -> Value {
+    let cost = |(currency, nanos): (&Currency, &i128)| json!({"currency": currency.to_string(), "total": money::format_nanos(*nanos)});
+    costs.iter().map(cost).collect()
+}
+
+pub(super) fn tokens_json(tokens: &Tokens) -> Value {
+    json!({
+        "input": tokens.input(), "output": tokens.output(), "cache_read": tokens.cache_read,
+        "cache_write": tokens.cache_write(), "reasoning": tokens.reasoning,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_times_are_written_for_people() {
+        for (micros, want) in
+            [(0, "0.0 s"), (12_540_000, "12.5 s"), (200_000_000, "3 min 20 s"), (7_500_000_000, "2 h 05 min")]
+        {
+            assert_eq!(span(micros), want);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! One moment of a ledger, read beside its writer: parts of sessions with their rows, and rows of no session.
+//!
+//! Parts on disk are a second or so behind the rows; what was committed since is folded in here, in memory, and nothing
+//! is written. Rows are found through the chain of their part or, where there is none, through the blocks of their time.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::fold::{BLOCK_ROWS, stored_mark};
+use super::intern::{NameKind, read_attributes};
+use super::open::{Error, open_for_reading};
+use super::row;
+use super::session::{PART, read_part, stored_part};
+use crate::record::{Attributes, Currency, Micros, Row};
+use crate::session::{DerivedId, Key, Name, Part};
+
+/// Dictionary entries that are remembered; beyond, they are read again.
+const MAX_REMEMBERED: usize = 65_536;
+
+/// One moment of a ledger. What is committed after the first question is not seen.
+#[derive(Debug)]
+pub struct Moment {
+    pub(super) connection: Connection,
+    /// The row that parts and blocks on disk are folded through.
+    pub(super) mark: i64,
+    /// The last row.
+    last: i64,
+    attributes: RefCell<HashMap<u32, Arc<Attributes>, RandomState>>,
+    names: RefCell<HashMap<u32, Arc<str>, RandomState>>,
+}
+
+impl Moment {
+    /// Opens a ledger's folder for reading.
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read.
+    pub fn open(folder: &Path) -> Result<Moment, Error> {
+        let (connection, _) = open_for_reading(folder)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        connection.execute_batch("BEGIN")?;
+        let mark = stored_mark(&connection)?;
+        let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
+        Ok(Moment { connection, mark, last, attributes: RefCell::default(), names: RefCell::default() })
+    }
+
+    /// The attributes of an id.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or has none of that id.
+    pub fn attributes(&self, id: u32) -> Result<Arc<Attributes>, Error> {
+        if let Some(known) = self.attributes.borrow().get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let read = Arc::new(read_attributes(&self.connection, id)?);
+        let mut known = self.attributes.borrow_mut();
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
+        }
+        known.insert(id, Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// The text of a dictionary id: a user's pseudonym, a list of tools, a gateway. Empty for 0 and for one that is gone.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn name(&self, id: u32) -> Result<Arc<str>, Error> {
+        if id == 0 {
+            return Ok(Arc::from(""));
+        }
+        if let Some(known) = self.names.borrow().get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let mut statement = self.connection.prepare_cached("SELECT value FROM names WHERE id = ?1")?;
+        let read: Option<String> = statement.query_row([id], |row| row.get(0)).optional()?;
+        let read: Arc<str> = read.unwrap_or_default().into();
+        let mut known = self.names.borrow_mut();
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
+        }
+        known.insert(id, Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// The tools of a dictionary id, in the order of their calls.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn tools(&self, id: u32) -> Result<Vec<String>, Error> {
+        Ok(serde_json::from_str(&self.name(id)?).unwrap_or_default())
+    }
+
+    /// What a session is called, and whether it was derived.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn session_name(&self, session: u32) -> Result<(String, bool), Error> {
+        let mut statement = self.connection.prepare_cached("SELECT kind, value FROM names WHERE id = ?1")?;
+        let found: Option<(i64, String)> =
+            statement.query_row([session], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(match found {
+            Some((kind, value)) if kind == NameKind::DerivedSession as i64 => {
+                let id = u128::from_str_radix(&value, 16).unwrap_or_default();
+                (Name::Derived(DerivedId(id.to_be_bytes())).text().into_owned(), true)
+            }
+            Some((_, value)) => (value, false),
+            None => (String::new(), false),
+        })
+    }
+
+    /// The id of a user's pseudonym; `None` where nobody of that pseudonym ever asked.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn user(&self, pseudonym: &str) -> Result<Option<u32>, Error> {
+        self.name_id(NameKind::User, pseudonym)
+    }
+
+    pub(super) fn name_id(&self, kind: NameKind, value: &str) -> Result<Option<u32>, Error> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM names WHERE kind = ?1 AND value = ?2")?;
+        Ok(statement.query_row((kind as i64, value), |row| row.get(0)).optional()?)
+    }
+
+    /// Every set of attributes that some request ever had.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn attribute_sets(&self) -> Result<Vec<(u32, Arc<Attributes>)>, Error> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM attributes ORDER BY id")?;
+        let ids: Vec<u32> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        ids.into_iter().map(|id| Ok((id, self.attributes(id)?))).collect()
+    }
+
+    /// The currency in which most requests are priced, over all time.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn usual_currency(&self) -> Result<Option<Currency>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT n.value FROM rollups r JOIN names n ON n.id = r.currency
+             GROUP BY r.currency ORDER BY sum(r.requests) DESC, r.currency LIMIT 1",
+        )?;
+        let code: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+        Ok(code.and_then(|code| Currency::parse(&code)))
+    }
+
+    /// Parts that hold rows which the parts on disk do not hold yet, as they are with them, by id; of one session or of
+    /// all. At most 262,144 rows are looked at.
+    pub(super) fn unfolded(&self, only: Option<u32>) -> Result<BTreeMap<i64, Part>, Error> {
+        let mut parts: BTreeMap<i64, Part> = BTreeMap::new();
+        let wanted = |session: u32, part: i64| part != 0 && only.is_none_or(|only| only == session);
+        row::each_wanted(&self.connection, self.mark, self.last, wanted, |row| {
+            let known = match parts.entry(row.part) {
+                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::btree_map::Entry::Vacant(new) => {
+                    let stored = stored_part(&self.connection, row.part)?;
+                    new.insert(match stored {
+                        Some(part) => Part { closed: None, ..part },
+                        None => {
+                            let gateway = self.name_id(NameKind::Gateway, &self.attributes(row.attributes)?.gateway)?;
+                            let key = Key { gateway: gateway.unwrap_or(0), session: row.session };
+                            Part { id: row.part, ..Part::begin(key, row) }
+                        }
+                    })
+                }
+            };
+            if known.last_row < row.id {
+                let calls = self.tools(row.tools)?.len();
+                known.fold(row, u32::try_from(calls).unwrap_or(u32::MAX));
+            }
+            Ok(())
+        })?;
+        Ok(parts)
+    }
+
+    /// Calls `found` with every part that has time within `[since, until)`. The parts of a session come one after the
+    /// other.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or what `found` fails with.
+    pub fn each_part<E: From<Error>>(
+        &self,
+        since: Micros,
+        until: Micros,
+        mut found: impl FnMut(&Part) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut unfolded = self.unfolded(None)?;
+        // Parts that are not on disk at all are put in where their session comes.
+        let is_stored = |id: i64| stored_part(&self.connection, id).map(|part| part.is_some());
+        let mut new: Vec<Part> = Vec::new();
+        for (id, part) in &unfolded {
+            if !is_stored(*id)? {
+                new.push(part.clone());
+            }
+        }
+        unfolded.retain(|id, _| new.binary_search_by_key(id, |part| part.id).is_err());
+        new.sort_by_key(|part| std::cmp::Reverse((part.key.session, part.key.gateway, part.start)));
+        let mut offer = |part: &Part| {
+            if part.start < until && part.end >= since { found(part) } else { Ok(()) }
+        };
+        let sql = format!("SELECT {PART} FROM parts ORDER BY session, gateway, start");
+        let mut statement = self.connection.prepare(&sql).map_err(Error::from)?;
+        let mut rows = statement.query([]).map_err(Error::from)?;
+        while let Some(row) = rows.next().map_err(Error::from)? {
+            let stored = read_part(row)?;
+            let place = (stored.key.session, stored.key.gateway);
+            while let Some(part) = new.pop_if(|part| (part.key.session, part.key.gateway) <= place) {
+                offer(&part)?;
+            }
+            offer(unfolded.get(&stored.id).unwrap_or(&stored))?;
+        }
+        while let Some(part) = new.pop() {
+            offer(&part)?;
+        }
+        Ok(())
+    }
+
+    /// The parts of a session, ordered by their starts.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn parts_of(&self, key: Key) -> Result<Vec<Part>, Error> {
+        self.parts_with(key, &self.unfolded(Some(key.session))?)
+    }
+
+    /// The same, with parts that were folded before.
+    pub(super) fn parts_with(&self, key: Key, unfolded: &BTreeMap<i64, Part>) -> Result<Vec<Part>, Error> {
+        let sql = format!("SELECT {PART} FROM parts WHERE session = ?1 AND gateway = ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([key.session, key.gateway])?;
+        let mut parts = Vec::new();
+        while let Some(row) = rows.next()? {
+            let stored = read_part(row)?;
+            if !unfolded.contains_key(&stored.id) {
+                parts.push(stored);
+            }
+        }
+        parts.extend(unfolded.values().filter(|part| part.key == key).cloned());
+        parts.sort_by_key(|part| (part.start, part.id));
+        Ok(parts)
+    }
+
+    /// Calls `found` with the rows of a part and their request ids, from the last to the first, until it breaks. It ends
+    /// early where retention has removed the first of them.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn walk(&self, part: &Part, mut found: impl FnMut(Row, String) -> ControlFlow<()>) -> Result<(), Error> {
+        let mut id = part.last_row;
+        while let Some((row, request_id)) = row::read(&self.connection, id)? {
+            let previous = row.previous;
+            if found(row, request_id).is_break() || previous == 0 || previous >= id {
+                break;
+            }
+            id = previous;
+        }
+        Ok(())
+    }
+
+    /// Ids of rows that retention has removed, in order.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn removed(&self) -> Result<Vec<Range<i64>>, Error> {
+        removed(&self.connection, self.mark)
+    }
+
+    /// Whether some request belongs to no session. May say so where none does, if retention has cut some part.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn has_rows_of_no_session(&self) -> Result<bool, Error> {
+        let rows: i64 = self.connection.query_row("SELECT coalesce(sum(rows), 0) FROM blocks", [], |row| row.get(0))?;
+        let in_parts: i64 =
+            self.connection.query_row("SELECT coalesce(sum(requests), 0) FROM parts", [], |row| row.get(0))?;
+        let mut found = rows != in_parts || !self.removed()?.is_empty();
+        if !found {
+            row::each_wanted(
+                &self.connection,
+                self.mark,
+                self.last,
+                |_, part| part == 0,
+                |_| {
+                    found = true;
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(found)
+    }
+
+    /// Calls `found` with every row that starts within `[since, until)` and whose part is `wanted`, in log order; part 0
+    /// is that of rows of no session. Blocks of other times are not read.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or what `found` fails with.
+    pub fn each_row<E: From<Error>>(
+        &self,
+        since: Micros,
+        until: Micros,
+        wanted: impl Fn(i64) -> bool,
+        mut found: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = || -> Result<Vec<i64>, Error> {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT block FROM blocks WHERE first_start < ?1 AND last_start >= ?2 ORDER BY block",
+            )?;
+            Ok(statement.query_map([until, since], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        let folded = read()?.into_iter().map(|block| {
+            let first = block * BLOCK_ROWS;
+            (first - 1, self.mark.min(first + BLOCK_ROWS - 1))
+        });
+        let mut failure = None;
+        for (after, to) in folded.chain([(self.mark, self.last)]) {
+            row::each_wanted(
+                &self.connection,
+                after,
+                to,
+                |_, part| wanted(part),
+                |row| {
+                    if failure.is_none() && (since..until).contains(&row.start) {
+                        failure = found(row).err();
+                    }
+                    Ok(())
+                },
+            )?;
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ids of the rows up to a mark that retention has removed: it removes whole blocks.
+pub(super) fn removed(connection: &Connection, mark: i64) -> Result<Vec<Range<i64>>, Error> {
+    let mut statement = connection.prepare_cached("SELECT block FROM blocks ORDER BY block")?;
+    let mut rows = statement.query([])?;
+    let (mut removed, mut next) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let block: i64 = row.get(0)?;
+        if block > next {
+            removed.push(next * BLOCK_ROWS..block * BLOCK_ROWS);
+        }
+        next = block + 1;
+    }
+    if next * BLOCK_ROWS <= mark {
+        removed.push(next * BLOCK_ROWS..mark + 1);
+    }
+    Ok(removed)
+}
+
+/// Whether retention has removed some row between a part's first and last one.
+#[must_use]
+pub fn is_cut(part: &Part, removed: &[Range<i64>]) -> bool {
+    removed.iter().any(|range| part.id < range.end && range.start <= part.last_row)
+}
