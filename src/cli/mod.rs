@@ -104,6 +104,9 @@ struct SourceArgs {
     /// Where to begin in files never seen before; default: start, or end with --data-dir none
     #[arg(long, env = "TOKENTAIL_FROM", value_enum)]
     from: Option<From>,
+    /// A target to look at every 15 s, an http, https or tcp address with its name; may be given several times
+    #[arg(long = "probe", env = "TOKENTAIL_PROBE", value_name = "NAME=URL", value_delimiter = None)]
+    probes: Vec<String>,
     /// Address to listen on; may be given several times; default: 127.0.0.1:13210
     #[arg(long, env = "TOKENTAIL_LISTEN", value_name = "ADDR", value_delimiter = ',')]
     listen: Vec<String>,
@@ -157,6 +160,8 @@ impl SourceArgs {
                 From::Start => tail::From::Start,
                 From::End => tail::From::End,
             }),
+            probes: self.probes.iter().map(|text| config::split_probe(text)).collect(),
+            roots_file: roots_file(),
             listen: self.listen.clone(),
             data_dir: self.config.data_dir.clone(),
             state_directory: state_directory(),
@@ -174,6 +179,12 @@ impl crate::daemon::LoadConfig for SourceArgs {
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 fn state_directory() -> Option<String> {
     std::env::var("STATE_DIRECTORY").ok()
+}
+
+/// As OpenSSL and what follows it read it; an empty one names nothing.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn roots_file() -> Option<PathBuf> {
+    std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
 /// Reads the command line, runs the command and says how it ended.
