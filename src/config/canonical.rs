@@ -91,6 +91,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Name and definition of every target that is looked at, without secrets: equal definitions give equal text.
+    #[must_use]
+    pub fn target_definitions(&self) -> Vec<(String, String)> {
+        let enabled = self.probes.targets.iter().filter(|target| target.enabled());
+        enabled.map(|target| (target.name.clone(), target_value(target).to_string())).collect()
+    }
+}
+
 fn source_value(source: &Source) -> Value {
     let Source { tail, format, from_given: _ } = source;
     let tail::Source { name: source_name, path, from, max_line, follow: _ } = tail;
@@ -169,7 +178,7 @@ fn probes_value(config: &probe::Config) -> Value {
 
 /// The definition of a target, as the history keeps it. Addresses lose users, passwords and what follows a `?`, where
 /// keys are found; bodies become hashes.
-pub(crate) fn target_value(target: &probe::Target) -> Value {
+fn target_value(target: &probe::Target) -> Value {
     let probe::Target { name: target_name, interval, timeout, ip_protocol, check } = target;
     let mut value = match check {
         probe::Check::Http(http) => {

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::app::{InForce, Sidecar};
+use super::probing::Prober;
 use super::{feeds, load_prices};
 use crate::config::{self, Config};
 use crate::ledger::writer::{Ended, Handle};
@@ -55,6 +56,7 @@ pub(super) struct Reloader {
     config: Mutex<Config>,
     writer: Handle,
     wake: Wake,
+    prober: Arc<Prober>,
     waiting: Mutex<Waiting>,
     app: Mutex<Weak<Sidecar>>,
 }
@@ -66,12 +68,19 @@ impl std::fmt::Debug for Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(loader: Loader, config: Config, writer: Handle, wake: Wake) -> Arc<Reloader> {
+    pub(super) fn new(
+        loader: Loader,
+        config: Config,
+        writer: Handle,
+        wake: Wake,
+        prober: Arc<Prober>,
+    ) -> Arc<Reloader> {
         Arc::new(Reloader {
             loader,
             config: Mutex::new(config),
             writer,
             wake,
+            prober,
             waiting: Mutex::default(),
             app: Mutex::new(Weak::new()),
         })
@@ -119,6 +128,7 @@ impl Reloader {
         // Another data directory counts from the next start on, and so do the prices that were imported into it.
         let here = Config { data_dir: current.data_dir.clone(), ..config.clone() };
         let table = Arc::new(load_prices(&here).map_err(|error| error.to_string())?);
+        let probes = config.build_probes(self.prober.clock()).map_err(|problems| problems.to_string())?;
         let sources = feeds(&config.sources).map_err(|error| error.to_string())?;
         let ended = |error: Ended| error.to_string();
         let rows = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
@@ -136,6 +146,8 @@ impl Reloader {
             }
             RecvTimeoutError::Disconnected => ENDING.to_owned(),
         })??;
+        self.writer.keep_targets(config.target_definitions(), config.sla.clone()).map_err(ended)?;
+        self.prober.exchange(probes);
         self.writer.set_sessions(config.sessions.clone()).map_err(ended)?;
         self.writer.set_retention(config.retention.clone()).map_err(ended)?;
         self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;
