@@ -13,7 +13,10 @@ mod ledger;
 mod metrics;
 mod output;
 mod prices;
+mod probe;
 mod relay;
+mod report_sla;
+mod report_sla_text;
 mod run;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -72,6 +75,12 @@ enum Command {
     /// Look at the price table in force, add price files to it, price stored requests anew
     #[command(subcommand)]
     Prices(prices::Command),
+    /// Look at a target from outside
+    #[command(subcommand)]
+    Probe(probe::Command),
+    /// Report what is in the ledger
+    #[command(subcommand)]
+    Report(report_sla::Command),
     /// Copy, check, shrink or describe the ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -208,6 +217,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Prices(command) => prices::run(&command),
+        Command::Probe(command) => probe::run(&command),
+        Command::Report(command) => report_sla::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),

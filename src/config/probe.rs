@@ -4,6 +4,7 @@
 //! kind. [`Config::build_probes`] puts both together.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,7 +84,7 @@ const EXAMPLE: &str = "{name: chat, url: \"http://127.0.0.1:3210/api/v1/health\"
 const REMEDY: &str = "see the examples of `tokentail check --print-default`";
 
 /// Where targets, and what names them, stand in a file: what building them finds is reported there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Places {
     file: PathBuf,
     lines: BTreeMap<String, usize>,
@@ -91,6 +92,13 @@ pub struct Places {
     in_file: usize,
     /// Path of a value that names a target, and the name.
     pub(super) named: Vec<(String, String)>,
+}
+
+/// They are no part of what is configured.
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Places").finish_non_exhaustive()
+    }
 }
 
 impl Places {
