@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::output::{self, Failure};
 use super::{SourceArgs, config};
+use crate::clock::Clock;
 use crate::{daemon, web};
 
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Ok(_) => {}
             Err(daemon::Error::Prices(found)) => problems.extend(found.iter().map(ToString::to_string)),
             Err(error) => problems.push(format!("failed to {error}")),
+        }
+        if let Err(found) = config.build_probes(&Clock::system()) {
+            problems.extend(found.to_string().lines().map(str::to_owned));
         }
         problems.extend(web::check(&config.web).iter().map(ToString::to_string));
         if let Some(path) = config.privacy.key_file.as_deref()

@@ -11,15 +11,19 @@ use super::output::{self, Failure, Paint};
 use super::run::{runtime, serve};
 use crate::clock::Clock;
 use crate::config::{Config, Overrides, Problems};
-use crate::daemon::LoadConfig;
-use crate::demo::Workspace;
+use crate::daemon::{self, LoadConfig};
 use crate::demo::chat::Chat;
 use crate::demo::traffic::{Live, Traffic};
+use crate::demo::{Looks, Workspace};
 
 /// Days of history.
 const DAYS: u32 = 30;
 /// Lines of history.
 const LINES: usize = 120_000;
+/// The target that is probed.
+const TARGET: &str = "chat";
+/// Looks of the past that are written in one transaction.
+const LOOKS_AT_ONCE: usize = 32_768;
 /// How often live lines are written.
 const BEAT: Duration = Duration::from_millis(250);
 
@@ -52,20 +56,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     workspace
         .write_history(Traffic::new(arguments.seed, now, DAYS, LINES))
         .map_err(|error| Failure::failed(format!("failed to {error}")))?;
-    let config = Arc::new(DemoConfig {
-        overrides: Overrides {
-            logs: vec![(Some("higress".to_owned()), workspace.log().display().to_string())],
-            listen: vec![arguments.listen.clone()],
-            data_dir: Some(workspace.path().join("data").display().to_string()),
-            ..Overrides::default()
-        },
-    });
-    let checked = config.load()?;
     runtime()?.block_on(async {
         let chat = Chat::bind(arguments.seed, clock.clone())
             .await
             .map_err(|error| Failure::failed(format!("failed to start the made-up chat service: {error}")))?;
         let chat_url = format!("http://{}/", chat.address());
+        let config = Arc::new(DemoConfig {
+            overrides: Overrides {
+                logs: vec![(Some("higress".to_owned()), workspace.log().display().to_string())],
+                probes: vec![(TARGET.to_owned(), format!("{chat_url}api/v1/health"))],
+                listen: vec![arguments.listen.clone()],
+                data_dir: Some(workspace.path().join("data").display().to_string()),
+                ..Overrides::default()
+            },
+        });
+        let checked = config.load()?;
+        look_back(&checked, arguments.seed, &clock)?;
         let shutdown = CancellationToken::new();
         let chatting = tokio::spawn(chat.serve(shutdown.clone()));
         let folder = workspace.path().to_owned();
@@ -81,6 +87,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         served?;
         lived.map_err(|error| Failure::failed(format!("failed to {error}")))
     })
+}
+
+/// Puts into the ledger what probes found in the past.
+fn look_back(config: &Config, seed: u64, clock: &Clock) -> Result<(), Failure> {
+    let mut ledger = daemon::open(config, clock)?.ledger;
+    ledger.keep_targets(&config.target_definitions(), &config.sla)?;
+    let mut looks = Looks::new(seed, TARGET, clock.now(), DAYS);
+    loop {
+        let some: Vec<_> = looks.by_ref().take(LOOKS_AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        ledger.observe_probes(&some)?;
+    }
 }
 
 /// Writes live lines until the end.

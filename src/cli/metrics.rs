@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::output::{self, Failure};
 use crate::meter::CATALOGUE;
-use crate::record::{Anomaly, ErrorReason, Reject, Skip};
+use crate::record::{Anomaly, ErrorReason, Failure as ProbeFailure, Reject, Skip};
 use crate::relay::Outcome;
 
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 type Reasons = (&'static str, Vec<(&'static str, &'static str)>);
 
 /// The closed lists, by the metric and label that they are values of.
-fn reasons() -> [Reasons; 5] {
+fn reasons() -> [Reasons; 6] {
     macro_rules! list {
         ($name:literal, $reasons:ty) => {
             ($name, <$reasons>::ALL.iter().map(|reason| (reason.label(), reason.meaning())).collect())
@@ -32,6 +32,7 @@ fn reasons() -> [Reasons; 5] {
         list!("tokentail_log_skipped_records_total{reason}", Skip),
         list!("tokentail_log_rejected_records_total{reason}", Reject),
         list!("tokentail_anomalous_requests_total{reason}", Anomaly),
+        list!("tokentail_probe_failures_total{reason}", ProbeFailure),
         list!("tokentail_alert_notifications_total{outcome}", Outcome),
     ]
 }

@@ -14,8 +14,11 @@ mod ledger;
 mod metrics;
 mod output;
 mod prices;
+mod probe;
 mod relay;
 mod report;
+mod report_sla;
+mod report_sla_text;
 mod run;
 mod sessions;
 mod time;
@@ -83,6 +86,9 @@ enum Command {
     /// Figures by group and period
     #[command(subcommand)]
     Report(report::Command),
+    /// Look at a target from outside
+    #[command(subcommand)]
+    Probe(probe::Command),
     /// Copy, check, shrink or describe the ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -115,6 +121,9 @@ struct SourceArgs {
     /// Where to begin in files never seen before; default: start, or end with --data-dir none
     #[arg(long, env = "TOKENTAIL_FROM", value_enum)]
     from: Option<From>,
+    /// A target to look at every 15 s, an http, https or tcp address with its name; may be given several times
+    #[arg(long = "probe", env = "TOKENTAIL_PROBE", value_name = "NAME=URL", value_delimiter = None)]
+    probes: Vec<String>,
     /// Address to listen on; may be given several times; default: 127.0.0.1:13210
     #[arg(long, env = "TOKENTAIL_LISTEN", value_name = "ADDR", value_delimiter = ',')]
     listen: Vec<String>,
@@ -168,6 +177,8 @@ impl SourceArgs {
                 From::Start => tail::From::Start,
                 From::End => tail::From::End,
             }),
+            probes: self.probes.iter().map(|text| config::split_probe(text)).collect(),
+            roots_file: roots_file(),
             listen: self.listen.clone(),
             data_dir: self.config.data_dir.clone(),
             state_directory: state_directory(),
@@ -195,6 +206,12 @@ fn state_directory() -> Option<String> {
     std::env::var("STATE_DIRECTORY").ok()
 }
 
+/// As OpenSSL and what follows it read it; an empty one names nothing.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn roots_file() -> Option<PathBuf> {
+    std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
 /// Reads the command line, runs the command and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -218,6 +235,7 @@ pub fn main() -> ExitCode {
         Command::Prices(command) => prices::run(&command),
         Command::Sessions(command) => sessions::run(&command),
         Command::Report(command) => report::run(&command),
+        Command::Probe(command) => probe::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),

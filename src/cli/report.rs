@@ -23,6 +23,11 @@ pub(super) enum Command {
     /// Time of use: sessions, their time and turns, requests, tokens and cost, by group
     #[command(after_help = "Example: tokentail report usage --by user,day --month 2026-11 --timezone Asia/Shanghai")]
     Usage(Arguments),
+    /// Report a month's availability: figures, verdict, every outage; or add a note to an outage
+    #[command(
+        after_help = "Examples: tokentail report sla --month 2026-11 --output md\n          tokentail report sla note chat/3 \"the disk was full\""
+    )]
+    Sla(super::report_sla::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +73,7 @@ enum Form {
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Usage(arguments) => run_usage(arguments),
+        Command::Sla(arguments) => super::report_sla::run(arguments),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
 use crate::web::Role;
 use crate::wording::hex;
-use crate::{meter, otlp, pricing, relay, session, tail};
+use crate::{meter, otlp, pricing, probe, relay, session, sla, tail};
 
 // Every struct is taken apart whole, so that a new field does not compile until it is written here too.
 impl Config {
@@ -34,6 +34,9 @@ impl Config {
             pricing,
             sessions,
             sinks,
+            probes,
+            places: _,
+            sla,
             meter,
             retention,
             privacy,
@@ -43,7 +46,7 @@ impl Config {
         let crate::web::Config { listen, config_file, external_url, allowed_hosts, roles, trusted_user_header } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
         let session::Config { idle_timeout, max_open } = sessions;
-        let Retention { requests, max_size } = retention;
+        let Retention { requests, probe_results, max_size } = retention;
         let Privacy { key_file, session_ids } = privacy;
         // The dimensions say themselves whether they are labels.
         let meter::Config { consumer_label, max_lines, new_series_hold, buckets, dimension_labels: _ } = meter;
@@ -66,7 +69,13 @@ impl Config {
                 "new_series_hold": duration_text(*new_series_hold),
                 "buckets": buckets,
             },
-            "retention": { "requests": duration_text(*requests), "max_size": max_size.map(size_text) },
+            "probes": probes_value(probes),
+            "sla": sla_value(sla),
+            "retention": {
+                "requests": duration_text(*requests),
+                "probe_results": duration_text(*probe_results),
+                "max_size": max_size.map(size_text),
+            },
             "privacy": {
                 "key_file": key_file.as_deref().map(text),
                 "session_ids": name(*session_ids, &SessionIds::ALL),
@@ -120,6 +129,15 @@ fn sink_value(sink: &otlp::Config) -> Value {
         "service_name": service_name,
         "resource": resource.iter().cloned().collect::<BTreeMap<_, _>>(),
     })
+}
+
+impl Config {
+    /// Name and definition of every target that is looked at, without secrets: equal definitions give equal text.
+    #[must_use]
+    pub fn target_definitions(&self) -> Vec<(String, String)> {
+        let enabled = self.probes.targets.iter().filter(|target| target.enabled());
+        enabled.map(|target| (target.name.clone(), target_value(target).to_string())).collect()
+    }
 }
 
 fn source_value(source: &Source) -> Value {
@@ -190,6 +208,125 @@ fn budget_value(budget: &Budget) -> Value {
     })
 }
 
+fn probes_value(config: &probe::Config) -> Value {
+    let probe::Config { targets, roots_file } = config;
+    json!({
+        "targets": targets.iter().map(target_value).collect::<Vec<_>>(),
+        "roots_file": roots_file.as_deref().map(text),
+    })
+}
+
+/// The definition of a target, as the history keeps it. Addresses lose users, passwords and what follows a `?`, where
+/// keys are found; bodies become hashes.
+fn target_value(target: &probe::Target) -> Value {
+    let probe::Target { name: target_name, interval, timeout, ip_protocol, check } = target;
+    let mut value = match check {
+        probe::Check::Http(http) => {
+            let probe::Http {
+                url,
+                method,
+                headers,
+                body,
+                expect_status,
+                expect_body,
+                expect_json,
+                follow_redirects,
+                tls,
+            } = http;
+            let expected = expect_body.as_ref().map(|expected| match expected {
+                probe::Match::Text(text) => json!({ "text": text }),
+                probe::Match::Regex(regex) => json!({ "regex": regex }),
+            });
+            json!({
+                "url": address(url),
+                "method": method,
+                "headers": headers.iter().map(header_value).collect::<Vec<_>>(),
+                "body": body.as_deref().map(veiled),
+                "expect_status": expect_status.iter().map(|range| [*range.start(), *range.end()]).collect::<Vec<_>>(),
+                "expect_body": expected,
+                "expect_json": expect_json
+                    .iter()
+                    .map(|probe::JsonEquals { path, equals }| json!({ "path": path, "equals": equals }))
+                    .collect::<Vec<_>>(),
+                "follow_redirects": follow_redirects,
+                "tls": tls_value(tls),
+            })
+        }
+        probe::Check::Tcp(probe::Tcp { address, tls }) => {
+            json!({ "address": address, "tls": tls.as_ref().map(tls_value) })
+        }
+        probe::Check::Chat(chat) => {
+            let probe::Chat { enabled, url, model, prompt, max_tokens, limit, api_key, headers, daily_tokens, tls } =
+                chat;
+            json!({
+                "enabled": enabled,
+                "url": address(url),
+                "model": model,
+                "prompt": prompt,
+                "max_tokens": max_tokens,
+                "max_tokens_name": limit.label(),
+                "api_key": api_key.as_ref().map(secret_value),
+                "headers": headers.iter().map(header_value).collect::<Vec<_>>(),
+                "daily_tokens": daily_tokens,
+                "tls": tls_value(tls),
+            })
+        }
+    };
+    if let Some(value) = value.as_object_mut() {
+        value.insert("name".to_owned(), target_name.as_str().into());
+        value.insert("kind".to_owned(), check.kind().label().into());
+        value.insert("interval".to_owned(), duration_text(*interval).into());
+        value.insert("timeout".to_owned(), duration_text(*timeout).into());
+        value.insert("ip_protocol".to_owned(), name(*ip_protocol, &probe::IpProtocol::ALL).into());
+    }
+    value
+}
+
+fn address(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    match path.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"))
+        }
+        None => path.to_owned(),
+    }
+}
+
+fn header_value(header: &probe::Header) -> Value {
+    let probe::Header { name, value } = header;
+    json!({ "name": name, "value": secret_value(value) })
+}
+
+fn secret_value(secret: &probe::Secret) -> Value {
+    match secret {
+        probe::Secret::Text(text) => veiled(text).into(),
+        probe::Secret::File(path) => text(path),
+    }
+}
+
+fn tls_value(tls: &probe::Tls) -> Value {
+    let probe::Tls { ca_file, server_name, cert_file, key_file } = tls;
+    json!({
+        "ca_file": ca_file.as_deref().map(text),
+        "server_name": server_name,
+        "cert_file": cert_file.as_deref().map(text),
+        "key_file": key_file.as_deref().map(text),
+    })
+}
+
+fn sla_value(config: &sla::Config) -> Value {
+    let sla::Config { objective, objectives, answer_within, judge_whole_answers, maintenance } = config;
+    json!({
+        "objective": objective,
+        "objectives": objectives,
+        "answer_within_seconds": answer_within,
+        "judge_whole_answers": judge_whole_answers,
+        "maintenance": maintenance,
+    })
+}
+
 fn relay_value(config: &relay::Config) -> Value {
     let relay::Config { listen, token_file, ca_file, timezone, receivers } = config;
     json!({
@@ -242,11 +379,17 @@ cost:
   budgets: [{name: b, filter: {consumer: sk-secret, department: sales}, unit: USD, limit: 12.5, period: day}]
 sources: [{name: s, path: logs/*.log, max_line: 1MiB, timezone: Asia/Shanghai, fields: {duration: {path: d, unit: us}}}]
 retention: {requests: 36h, max_size: 10GiB}
+probes:
+  - {name: a, url: 'https://u:hidden-1@h/p?k=hidden-2', headers: [{name: X, value: hidden-3}], body: hidden-4}
+  - {name: b, kind: chat, url: 'http://h/v1/chat/completions', model: m, api_key: hidden-5}
+  - {name: c, kind: tcp, address: 'h:1', interval: 1m}
+sla: {objectives: {a: 0.9999}}
 relay: {receivers: [{name: ops, kind: dingtalk, url_file: ops.url, at_mobiles: {critical: ['13800138000']}}]}
 ";
         let config = super::super::parse(Path::new("/etc/t.yaml"), text).expect("valid");
         let json: Value = serde_json::from_str(&config.without_secrets()).expect("JSON");
         assert!(!json.to_string().contains("13800138000"), "{json}");
+        assert!(!json.to_string().contains("hidden"), "{json}");
         assert!(!json.to_string().contains("alice") && !json.to_string().contains("sk-secret"), "{json}");
         for (pointer, want) in [
             ("/dimensions/0/lookup/sha256:ff8d9819fc0e12bf", json!("sales")),
@@ -260,6 +403,10 @@ relay: {receivers: [{name: ops, kind: dingtalk, url_file: ops.url, at_mobiles: {
             ("/sources/0/fields/duration/unit", json!("us")),
             ("/retention/requests", json!("1d12h")),
             ("/retention/max_size", json!("10GiB")),
+            ("/retention/probe_results", json!("400d")),
+            ("/probes/targets/0/url", json!("https://h/p")),
+            ("/probes/targets/2/interval", json!("1m")),
+            ("/sla/objectives/a", json!(0.9999)),
             ("/relay/timezone", json!("UTC")),
             ("/relay/receivers/0/url_file", json!("/etc/ops.url")),
         ] {

@@ -9,10 +9,10 @@ use crate::ledger::Retention;
 use crate::session;
 
 /// Keys of `retention`.
-pub(super) const RETENTION_KEYS: &[&str] = &["requests", "max_size"];
+pub(super) const RETENTION_KEYS: &[&str] = &["requests", "probe_results", "max_size"];
 
 /// Keys of `retention` for what this version does not keep.
-pub(super) const RETENTION_UNSUPPORTED: &[&str] = &["content", "probe_results"];
+pub(super) const RETENTION_UNSUPPORTED: &[&str] = &["content"];
 
 /// Keys of `sessions`.
 pub(super) const SESSION_KEYS: &[&str] = &["idle_timeout", "max_open"];
@@ -20,8 +20,8 @@ pub(super) const SESSION_KEYS: &[&str] = &["idle_timeout", "max_open"];
 /// Keys of `privacy`.
 pub(super) const PRIVACY_KEYS: &[&str] = &["key_file", "session_ids"];
 
-/// Range of `retention.requests`.
-const REQUESTS: (Duration, Duration) = (Duration::from_secs(86_400), Duration::from_secs(36_500 * 86_400));
+/// Range of `retention.requests` and `retention.probe_results`.
+const ROWS: (Duration, Duration) = (Duration::from_secs(86_400), Duration::from_secs(36_500 * 86_400));
 
 /// Range of `sessions.idle_timeout`: a part of a session is cut after a day.
 const IDLE_TIMEOUT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
@@ -95,8 +95,10 @@ pub(super) fn read_data_dir(item: &Item<'_>, folder: &Path, report: &mut Report)
 pub(super) fn read_retention(item: &Item<'_>, report: &mut Report) -> Retention {
     let section = item.section(report, RETENTION_KEYS, RETENTION_UNSUPPORTED, "{requests: 90d}");
     let mut retention = Retention::default();
-    section.fill(report, "requests", &mut retention.requests, |item, report| {
-        item.duration(report, REQUESTS.0, REQUESTS.1, "90d")
+    section
+        .fill(report, "requests", &mut retention.requests, |item, report| item.duration(report, ROWS.0, ROWS.1, "90d"));
+    section.fill(report, "probe_results", &mut retention.probe_results, |item, report| {
+        item.duration(report, ROWS.0, ROWS.1, "400d")
     });
     retention.max_size =
         section.optional("max_size").and_then(|item| item.size(report, MAX_SIZE.0, MAX_SIZE.1, "10GiB"));

@@ -16,11 +16,13 @@ mod field;
 mod keeping;
 mod metric;
 mod overrides;
+mod probe;
 mod problem;
 mod reader;
 mod relay;
 mod scalar;
 mod sink;
+mod sla;
 mod source;
 mod web;
 
@@ -33,7 +35,8 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 
 pub use self::keeping::{DataDir, Privacy, SessionIds};
-pub use self::overrides::{Overrides, split_log};
+pub use self::overrides::{Overrides, split_log, split_probe};
+pub use self::probe::Places;
 use self::problem::Report;
 pub use self::problem::{Problem, Problems};
 use self::reader::Item;
@@ -53,6 +56,8 @@ const KEYS: &[&str] = &[
     "cost",
     "sessions",
     "sinks",
+    "probes",
+    "sla",
     "metrics",
     "retention",
     "privacy",
@@ -61,7 +66,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Sections that are reserved: a key that quietly does nothing would lie.
-const UNSUPPORTED: &[&str] = &["probes", "sla", "content"];
+const UNSUPPORTED: &[&str] = &["content"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -82,6 +87,12 @@ pub struct Config {
     pub sessions: session::Config,
     /// The section `sinks`.
     pub sinks: Vec<otlp::Config>,
+    /// The section `probes`, then the targets of flags.
+    pub probes: crate::probe::Config,
+    /// Where the targets and what names them stand in the file.
+    pub places: Places,
+    /// The section `sla`.
+    pub sla: crate::sla::Config,
     /// The section `metrics`.
     pub meter: meter::Config,
     /// The section `retention`.
@@ -105,6 +116,9 @@ impl Default for Config {
             pricing: pricing::Config::default(),
             sessions: session::Config::default(),
             sinks: Vec::new(),
+            probes: crate::probe::Config::default(),
+            places: Places::default(),
+            sla: crate::sla::Config::default(),
             meter: meter::Config::default(),
             retention: ledger::Retention::default(),
             privacy: Privacy::default(),
@@ -145,6 +159,13 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
     }
     section.fill(report, "sessions", &mut config.sessions, |item, report| Some(keeping::read_sessions(item, report)));
     section.fill(report, "sinks", &mut config.sinks, |item, report| Some(sink::read(item, folder, report)));
+    config.places = Places::of(report);
+    if let Some(item) = section.get("probes") {
+        config.probes.targets = probe::read(item, folder, &mut config.places, report);
+    }
+    if let Some(item) = section.get("sla") {
+        config.sla = sla::read(item, &config.timezone, &mut config.places, report);
+    }
     section.fill(report, "metrics", &mut config.meter, |item, report| Some(metric::read(item, report)));
     let labels = config.dimensions.iter().filter(|dimension| dimension.label);
     config.meter.dimension_labels = labels.map(|dimension| dimension.name.clone()).collect();

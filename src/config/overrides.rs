@@ -10,13 +10,17 @@ use super::reader::suggestion;
 use super::source::{self, Source};
 use super::{Config, DataDir, Problems, sink, web};
 use crate::wording::quoted;
-use crate::{format, tail};
+use crate::{format, probe, tail};
 
 /// What flags and the environment say; everything is optional, paths are relative to the working directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// Each `--log`, as [`split_log`] takes it apart: a format, if given, and a path or glob. Added to the sources of the file.
     pub logs: Vec<(Option<String>, String)>,
+    /// Each `--probe`, as [`split_probe`] takes it apart: a name and an address. Added to the targets of the file.
+    pub probes: Vec<(String, String)>,
+    /// `$SSL_CERT_FILE`: authorities instead of the built-in ones, for probes.
+    pub roots_file: Option<PathBuf>,
     /// `--from`, for every source.
     pub from: Option<tail::From>,
     /// Each `--listen`; instead of those of the file.
@@ -44,6 +48,16 @@ pub fn split_log(text: &str) -> (Option<String>, String) {
     }
 }
 
+/// Takes `NAME=URL` apart; the name is empty where there is none.
+#[must_use]
+pub fn split_probe(text: &str) -> (String, String) {
+    let is_name = |name: &str| !name.contains([':', '/']);
+    match text.split_once('=') {
+        Some((name, url)) if is_name(name) => (name.to_owned(), url.to_owned()),
+        _ => (String::new(), text.to_owned()),
+    }
+}
+
 impl Config {
     /// Lays flags and environment over the configuration; they win.
     ///
@@ -56,6 +70,10 @@ impl Config {
         for (format, path) in &overrides.logs {
             self.add_log(format.as_deref().unwrap_or("auto"), path, &mut report);
         }
+        for (name, url) in &overrides.probes {
+            self.add_probe(name, url, &mut report);
+        }
+        self.probes.roots_file.clone_from(&overrides.roots_file);
         if let Some(from) = overrides.from {
             for source in &mut self.sources {
                 (source.tail.from, source.from_given) = (from, true);
@@ -133,6 +151,24 @@ impl Config {
             },
             from_given: false,
         });
+    }
+
+    fn add_probe(&mut self, name: &str, url: &str, report: &mut Report) {
+        if name.trim().is_empty() {
+            let message = format!("the target {} has no name", quoted(url));
+            report.add(0, "--probe", message, "write it as in `--probe chat=http://127.0.0.1:3210/api/v1/health`");
+            return;
+        }
+        if self.probes.targets.iter().any(|target| target.name == name) {
+            let message = format!("{} is also the name of another target", quoted(name));
+            report.add(0, "--probe", message, "give each a name of its own");
+            return;
+        }
+        let check = match url.strip_prefix("tcp://") {
+            Some(address) => probe::Check::Tcp(probe::Tcp { address: address.to_owned(), tls: None }),
+            None => probe::Check::Http(probe::Http::get(url)),
+        };
+        self.probes.targets.push(probe::Target::new(name, check));
     }
 
     fn apply_data_dir(&mut self, overrides: &Overrides, report: &mut Report) {

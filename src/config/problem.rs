@@ -92,6 +92,11 @@ impl Report {
         Report { file: file.into(), list: Vec::new(), omitted: 0 }
     }
 
+    /// The file that problems are about.
+    pub(super) fn file(&self) -> &std::path::Path {
+        &self.file
+    }
+
     /// Adds a problem; see [`Problem`] for the wording.
     pub(super) fn add(&mut self, line: usize, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
         if self.list.len() >= MOST {

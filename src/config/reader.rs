@@ -233,6 +233,30 @@ impl<'a> Item<'a> {
         self.text(report, example).map(|text| folder.join(text))
     }
 
+    /// A value of any shape as JSON: plain numbers, `true`, `false` and `null` are those, all other scalars are text.
+    pub(super) fn json(&self) -> serde_json::Value {
+        json(self.node)
+    }
+
+    /// The line of every value within, by its dotted path.
+    pub(super) fn lines(&self) -> Vec<(String, usize)> {
+        let mut lines = vec![(self.path.clone(), self.line)];
+        let within: Vec<Item<'_>> = match &self.node.value {
+            Value::List(nodes) => nodes
+                .iter()
+                .enumerate()
+                .map(|(index, node)| Item { node, line: node.line, path: format!("{}[{index}]", self.path) })
+                .collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|entry| Item { node: &entry.node, line: entry.line, path: format!("{}.{}", self.path, entry.key) })
+                .collect(),
+            Value::Null | Value::Scalar { .. } => Vec::new(),
+        };
+        lines.extend(within.iter().flat_map(Item::lines));
+        lines
+    }
+
     /// The items of a list; nothing is an empty list.
     pub(super) fn list(&self, report: &mut Report, example: &str) -> Vec<Item<'a>> {
         match &self.node.value {
@@ -299,6 +323,18 @@ impl<'a> Item<'a> {
         }
         let whole = self.is_map() || self.is_null();
         Section { line: self.line, path: self.path.clone(), items, whole }
+    }
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Null => serde_json::Value::Null,
+        Value::Scalar { text, plain } => {
+            let read = serde_json::from_str(text).ok().filter(|value: &serde_json::Value| *plain && !value.is_string());
+            read.unwrap_or_else(|| serde_json::Value::from(text.as_str()))
+        }
+        Value::List(nodes) => nodes.iter().map(json).collect(),
+        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.node))).collect(),
     }
 }
 

@@ -45,6 +45,12 @@ fn the_default_file_mentions_every_key() {
         keeping::SESSION_KEYS,
         sink::KEYS,
         sink::TLS_KEYS,
+        super::probe::KEYS,
+        super::probe::TLS_KEYS,
+        super::probe::HEADER_KEYS,
+        super::probe::JSON_KEYS,
+        super::sla::KEYS,
+        super::sla::WINDOW_KEYS,
         keeping::PRIVACY_KEYS,
         super::web::KEYS,
         super::relay::KEYS,
@@ -90,6 +96,8 @@ fn the_examples_in_the_default_file_are_valid() {
     assert!(config.web.trusted_user_header.is_some() && config.web.external_url.is_some());
     assert!(config.retention.max_size.is_some() && config.privacy.key_file.is_some());
     assert_eq!(config.relay.receivers.len(), 3);
+    assert_eq!((config.probes.targets.len(), config.sla.maintenance.len(), config.sla.objectives.len()), (4, 2, 1));
+    config.build_probes(&crate::clock::Clock::manual(0)).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(config.relay.token_file.is_some() && config.relay.ca_file.is_some());
 }
 

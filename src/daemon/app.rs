@@ -7,18 +7,20 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
 
+use super::availability;
 use super::figures::{self, Figures};
 use super::process::Process;
 use super::reload::Reloader;
 use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ledger::DataDir;
 use crate::ledger::writer::{Handle, Status};
-use crate::meter::{self, Gauges, Meter, SourceGauges};
+use crate::ledger::{AvailabilityQuery, DataDir, Facts};
+use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
 use crate::record::{Micros, money};
+use crate::sla::Month;
 use crate::web::{self, App, Landing, Unavailable};
 
 /// A source is catching up while its log is ahead by more than this.
@@ -45,6 +47,8 @@ pub(super) struct Sidecar {
     reader: Arc<Mutex<ReaderStatus>>,
     in_force: RwLock<InForce>,
     figures: RwLock<Figures>,
+    /// The month of each target.
+    sla: RwLock<Vec<SlaGauges>>,
     /// Until when a first start may keep the metrics back; `None` once they were shown, or at a later start.
     first_read: Mutex<Option<Instant>>,
     started: Micros,
@@ -88,6 +92,7 @@ impl Sidecar {
             reader,
             in_force: RwLock::new(InForce::new(config, table, now)),
             figures: RwLock::default(),
+            sla: RwLock::default(),
             first_read: Mutex::new(first_read),
             started: now,
             reloader: RwLock::new(None),
@@ -123,13 +128,14 @@ impl Sidecar {
         let _ = self.writer.clock_step();
     }
 
-    /// Batches committed since the start.
+    /// Batches committed since the start, of looks too.
     pub(super) fn committed(&self) -> u64 {
-        self.writer.committed()
+        self.writer.committed() + self.writer.probes_committed()
     }
 
     /// Reads the sums of the present periods.
     pub(super) fn read_figures(&self) {
+        self.read_availability();
         let Some(folder) = &self.folder else { return };
         let budgets = self.in_force.read().budgets.clone();
         match Figures::read(folder, &self.zone, &budgets, self.clock.now()) {
@@ -141,6 +147,21 @@ impl Sidecar {
     /// Whether the history that was found at this start has been read and committed.
     pub(super) fn has_read_history(&self) -> bool {
         self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent)
+    }
+
+    fn read_availability(&self) {
+        let now = self.clock.now();
+        let Some(month) = Month::containing(now, &self.zone) else { return };
+        let (from, to) = (month.from(), month.to());
+        let facts = match &self.folder {
+            Some(folder) => AvailabilityQuery::open(folder).and_then(|query| query.facts(from, to, now)),
+            // An ended writer has said so itself.
+            None => self.writer.facts(from, to, now).or_else(|_| Ok(Facts::default())),
+        };
+        match facts {
+            Ok(facts) => *self.sla.write() = availability::gauges(&facts, &month, now),
+            Err(error) => tracing::warn!(%error, "cannot compute availability; its gauges stay as they were"),
+        }
     }
 
     /// Whether a first start is still reading the history that it found.
@@ -181,6 +202,8 @@ impl Sidecar {
             rates: figures::rates(&in_force.rates, &self.zone, now),
             budgets: figures.budgets.clone(),
             month_cost: figures.month_cost.clone(),
+            sla: self.sla.read().clone(),
+            request_availability: figures.request_availability.clone(),
             sessions_open: status.sessions_open,
             sinks: sinks::gauges(&status.sinks),
             ledger_rows: status.rows,

@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan as _, Zoned};
 use tokio_util::sync::CancellationToken;
 
 use super::app::Sidecar;
-use crate::ledger::{Measure, Usage, UsageQuery};
+use crate::ledger::{Measure, Usage, UsageQuery, request_counts};
 use crate::meter::BudgetState;
 use crate::pricing::{Budget, BudgetPeriod, BudgetUnit, ExchangeRate, rate_in_force};
 use crate::record::{Attributes, Currency, Micros, money};
@@ -35,6 +35,8 @@ const FORECAST_AFTER_SECONDS: i64 = 86_400;
 pub(super) struct Figures {
     pub(super) month_cost: Vec<(String, Currency, i128, Option<i128>)>,
     pub(super) budgets: Vec<BudgetState>,
+    /// By gateway, where there are requests that are judged.
+    pub(super) request_availability: Vec<(String, f64)>,
 }
 
 /// Seconds of a rollup's bucket that a zone needs for exact days: an hour, or a quarter where its offset from UTC is no
@@ -71,6 +73,9 @@ impl Figures {
         let mut figures = Figures::default();
         let Some((month, next_month)) = period(zone, now, BudgetPeriod::Month) else { return Ok(figures) };
         let by_month = query.sum(month, next_month)?;
+        let counts = request_counts(&by_month).into_iter();
+        figures.request_availability =
+            counts.filter_map(|(gateway, counts)| Some((gateway, counts.availability()?.value()))).collect();
         let elapsed = now.div_euclid(1_000_000) - month;
         let mut costs: BTreeMap<(String, Currency), i128> = BTreeMap::new();
         for usage in &by_month {

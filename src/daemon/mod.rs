@@ -4,9 +4,11 @@
 //! order in which the data flows: the reader, the writer, and the web server last, so that the final scrape sees the end.
 
 mod app;
+mod availability;
 mod figures;
 mod imported;
 mod key;
+mod probing;
 mod process;
 mod reload;
 mod sinks;
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::app::Sidecar;
 pub use self::imported::{Import, Imported, import, list as imported_prices, load_prices, remove as remove_prices};
 pub use self::key::{load as load_privacy_key, load_made as load_made_privacy_key};
+use self::probing::Prober;
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
@@ -29,10 +32,15 @@ use crate::ledger::writer::{Handle, Writer};
 use crate::ledger::{self, DataDir, Ledger};
 use crate::meter::Meter;
 use crate::pipeline::{Feed, Prices, Reader, Stop, Wake};
+use crate::probe::Probe;
 use crate::{format, pricing, tail, web};
 
 /// The longest that draining may take before what is left is given up: it is read again at the next start.
 const DRAIN: Duration = Duration::from_secs(8);
+/// How long looks that have ended may take to be handed over.
+const LAST_LOOKS: Duration = Duration::from_secs(1);
+/// A day in microseconds.
+const DAY: i64 = 86_400_000_000;
 /// How long a first start may keep the metrics back while it reads history.
 const FIRST_READ: Duration = Duration::from_secs(60);
 
@@ -88,6 +96,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Targets of probes.
+    #[error("build the probes:\n{0}")]
+    Probes(config::Problems),
     /// A thread cannot be started.
     #[error("start the reader: {0}")]
     Thread(std::io::Error),
@@ -113,6 +124,7 @@ impl Error {
             | Error::Web(_)
             | Error::Sink(_)
             | Error::Key { .. }
+            | Error::Probes(_)
             | Error::NoSource => true,
         }
     }
@@ -125,6 +137,7 @@ pub struct Daemon {
     wake: Wake,
     woken: Receiver<()>,
     writer: Writer,
+    probes: Vec<Probe>,
     bound: web::Bound,
     app: Arc<Sidecar>,
     loader: Loader,
@@ -210,12 +223,18 @@ impl Daemon {
         if config.sources.is_empty() {
             return Err(Error::NoSource);
         }
+        let probes = config.build_probes(&clock).map_err(Error::Probes)?;
         let hangup = reload::catch_hangup();
         // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
         let bound = web::bind(&config.web).await?;
         let sinks = sinks::build(&config.sinks, &clock)?;
         let Opened { mut ledger, meter, table, price_ids } = open(&config, &clock)?;
         ledger.keep_configuration(&config.without_secrets())?;
+        ledger.keep_targets(&config.target_definitions(), &config.sla)?;
+        let now = clock.now();
+        for (name, tokens) in ledger.probe_tokens(now - now.rem_euclid(DAY))? {
+            probes.iter().filter(|probe| **probe.name() == *name).for_each(|probe| probe.resume(now, tokens));
+        }
         let is_first = ledger.is_new()?;
         let tails = config.sources.iter().map(|source| source.tail.clone()).collect();
         let tail = tail::Tail::new(tails, positions(&ledger)?)?;
@@ -225,7 +244,7 @@ impl Daemon {
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(&config, &table, meter, writer.handle(), reader.status(), first_read, clock));
-        Ok(Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup, sinks })
+        Ok(Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks })
     }
 
     /// The addresses that people and scrapers use.
@@ -239,7 +258,7 @@ impl Daemon {
     /// # Errors
     /// The ledger is damaged, or the web server ended by itself.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Daemon { reader, wake, woken, writer, bound, app, loader, config, hangup, sinks } = self;
+        let Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks } = self;
         let stop = Stop::default();
         let watch = CancellationToken::new();
         let serve = CancellationToken::new();
@@ -251,7 +270,9 @@ impl Daemon {
         let (exchange, exchanged) = tokio::sync::mpsc::channel(1);
         // There is room for one.
         let _ = exchange.try_send(sinks);
-        let reload = reload::Reloader::new(loader, config, writer.handle(), wake.clone(), exchange);
+        let (prober, delivering) = Prober::start(probes, app.clock().clone(), writer.handle());
+        let reload =
+            reload::Reloader::new(loader, config, writer.handle(), wake.clone(), Arc::clone(&prober), exchange);
         app.set_reloader(Arc::clone(&reload));
         let reading = std::thread::Builder::new()
             .name("reader".to_owned())
@@ -281,10 +302,14 @@ impl Daemon {
             () = until_ended(&writer) => Ok(()),
             served = &mut serving => served.unwrap_or(Ok(())),
         };
+        prober.stop();
         stop.stop();
         wake.wake();
         watch.cancel();
         let _ = tokio::join!(watching, gauging, hangup);
+        if handle.failure().is_none() {
+            let _ = tokio::time::timeout(LAST_LOOKS, delivering).await;
+        }
         let drained = tokio::task::spawn_blocking({
             let handle = handle.clone();
             move || drain(reading, &handle)
@@ -354,6 +379,8 @@ pub fn worst_case_memory(config: &Config) -> Vec<(&'static str, u64)> {
         ("SQLite page cache and write-ahead index", 8 * MIB),
         ("rollups not written yet", 6 * MIB),
         ("metric series", lines * 250),
+        // A look has its buffers only while it runs; few run at a time.
+        ("targets of probes", config.probes.targets.len() as u64 * 64 * 1024),
         // Two at a time, each as it is rendered and as it is sent.
         ("pages of metrics under way", lines * 170 * 4),
         ("web connections", 256 * 32 * 1024),

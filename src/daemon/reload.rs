@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::app::{InForce, Sidecar};
+use super::probing::Prober;
 use super::sinks::{self, Built};
 use super::{feeds, load_prices};
 use crate::config::{self, Config};
@@ -56,6 +57,7 @@ pub(super) struct Reloader {
     config: Mutex<Config>,
     writer: Handle,
     wake: Wake,
+    prober: Arc<Prober>,
     waiting: Mutex<Waiting>,
     app: Mutex<Weak<Sidecar>>,
     sinks: tokio::sync::mpsc::Sender<Built>,
@@ -73,6 +75,7 @@ impl Reloader {
         config: Config,
         writer: Handle,
         wake: Wake,
+        prober: Arc<Prober>,
         sinks: tokio::sync::mpsc::Sender<Built>,
     ) -> Arc<Reloader> {
         Arc::new(Reloader {
@@ -80,6 +83,7 @@ impl Reloader {
             config: Mutex::new(config),
             writer,
             wake,
+            prober,
             waiting: Mutex::default(),
             app: Mutex::new(Weak::new()),
             sinks,
@@ -128,6 +132,7 @@ impl Reloader {
         // Another data directory counts from the next start on, and so do the prices that were imported into it.
         let here = Config { data_dir: current.data_dir.clone(), ..config.clone() };
         let table = Arc::new(load_prices(&here).map_err(|error| error.to_string())?);
+        let probes = config.build_probes(self.prober.clock()).map_err(|problems| problems.to_string())?;
         let sources = feeds(&config.sources).map_err(|error| error.to_string())?;
         let clock = self.app.lock().upgrade().map(|app| app.clock().clone()).ok_or_else(|| ENDING.to_owned())?;
         let sinks = sinks::build(&config.sinks, &clock).map_err(|error| error.to_string())?;
@@ -148,6 +153,8 @@ impl Reloader {
             RecvTimeoutError::Disconnected => ENDING.to_owned(),
         })??;
         self.sinks.blocking_send(sinks).map_err(|_| ENDING.to_owned())?;
+        self.writer.keep_targets(config.target_definitions(), config.sla.clone()).map_err(ended)?;
+        self.prober.exchange(probes);
         self.writer.set_sessions(config.sessions.clone()).map_err(ended)?;
         self.writer.set_retention(config.retention.clone()).map_err(ended)?;
         self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;

@@ -9,11 +9,13 @@ use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::availability::{Level, REQUESTS, write_answers};
 use super::intern::CurrencyId;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger};
 use crate::record::{Currency, Row};
 use crate::session::Closure;
+use crate::sla::Share;
 
 /// Seconds of a rollup's bucket, but for zones whose offset is no whole hour.
 pub const ROLLUP_HOUR: i64 = 3600;
@@ -32,6 +34,9 @@ struct Block {
     last_start: i64,
 }
 
+/// What rows with the same bucket, attributes and currency add: sums, and answers within the level.
+type Cell = (Measures, Share);
+
 /// Folds in memory since they were last written.
 #[derive(Debug)]
 pub(super) struct Folds {
@@ -40,7 +45,9 @@ pub(super) struct Folds {
     pub(super) mark: i64,
     /// The same, on disk.
     written: i64,
-    rollups: HashMap<(i64, u32, Option<Currency>), Measures, RandomState>,
+    rollups: HashMap<(i64, u32, Option<Currency>), Cell, RandomState>,
+    /// How answers are judged.
+    pub(super) level: Level,
     blocks: BTreeMap<i64, Block>,
 }
 
@@ -67,13 +74,18 @@ impl Folds {
             mark: stored_mark(connection)?,
             written: stored_mark(connection)?,
             rollups: HashMap::default(),
+            level: Level::load(connection)?,
             blocks: BTreeMap::new(),
         })
     }
 
     pub(super) fn observe(&mut self, row: &Row) {
         let key = (bucket(row.start, self.rollup_seconds), row.attributes, row.cost.map(|cost| cost.currency));
-        self.rollups.entry(key).or_default().add(&Measures::of(row));
+        let (measures, answers) = self.rollups.entry(key).or_default();
+        measures.add(&Measures::of(row));
+        if let Some(within) = self.level.judge(row) {
+            answers.observe(within);
+        }
         let block = self.blocks.entry(row.id / BLOCK_ROWS).or_insert(Block {
             rows: 0,
             first_start: row.start,
@@ -164,7 +176,13 @@ impl Ledger {
 
     fn write_folds_with(&mut self, dirty: &[crate::meter::Dirty], closures: &[Closure]) -> Result<(), Error> {
         let mut keyed = Vec::with_capacity(self.folds.rollups.len());
-        for ((bucket, attributes, currency), measures) in &self.folds.rollups {
+        let mut answers: BTreeMap<(i64, String), Share> = BTreeMap::new();
+        for ((bucket, attributes, currency), (measures, share)) in &self.folds.rollups {
+            if share.total > 0 {
+                let gateway = self.interner.attributes(&self.connection, *attributes)?.gateway.clone();
+                let sum = answers.entry((*bucket, gateway)).or_default();
+                *sum = Share { within: sum.within + share.within, total: sum.total + share.total };
+            }
             let currency = self.interner.currency_id(&self.connection, *currency)?;
             keyed.push(((*bucket, *attributes, currency), *measures));
         }
@@ -197,6 +215,8 @@ impl Ledger {
                     statement.execute((&series.family, &series.labels, &series.value))?;
                 }
             }
+            let answers = answers.iter().map(|((bucket, gateway), share)| (*bucket, gateway.as_str(), *share));
+            write_answers(&transaction, REQUESTS, answers)?;
             self.write_sessions(closures)?;
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO facts (key, value) VALUES ('folded', ?1)")?

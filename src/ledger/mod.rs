@@ -5,6 +5,8 @@
 //! thread around it: it tries again while the disk is full and writes the folds now and then. `retention`,
 //! `reprice` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
 
+mod availability;
+mod availability_query;
 mod batch;
 mod config;
 mod cursor;
@@ -34,6 +36,8 @@ mod tests;
 mod usage;
 pub mod writer;
 
+pub use availability::ProbeResult;
+pub use availability_query::{AvailabilityQuery, Facts, TargetFacts, request_counts};
 pub use batch::{Batch, Context, MAX_SESSION_NAME};
 pub use config::Retention;
 pub use cursor::{ClosedPart, Cursor, Entries, Request, SessionName, Window, knows_sink};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::availability::Availability;
 use super::duplicates::{Duplicates, WINDOW};
 use super::fold::Folds;
 use super::intern::{Interner, Privacy};
@@ -212,6 +213,7 @@ pub struct Ledger {
     pub(super) duplicates: Duplicates,
     pub(super) folds: Folds,
     pub(super) session_fold: SessionFold,
+    pub(super) availability: Availability,
     pub(super) session_config: crate::session::Config,
     pub(super) sinks: Sinks,
     /// Which traces exemplars name; `None` where only the gateway's own are known.
@@ -255,6 +257,7 @@ impl Ledger {
             folds: Folds::load(&connection, options.rollup_seconds).map_err(|error| name_path(error, &place))?,
             session_fold: SessionFold::load(&connection, &options.sessions, options.clock.now())
                 .map_err(|error| name_path(error, &place))?,
+            availability: Availability::load(&connection).map_err(|error| name_path(error, &place))?,
             session_config: options.sessions,
             sinks: Sinks::default(),
             exemplars: None,
@@ -481,7 +484,9 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
     connection.set_prepared_statement_cache_capacity(64);
     if version == 0 {
         let measures = measure::columns(|column| format!("{column} INTEGER NOT NULL"));
-        let schema = include_str!("schema.sql").replace("{measures}", &measures) + include_str!("sessions.sql");
+        let schema = include_str!("schema.sql").replace("{measures}", &measures)
+            + include_str!("sessions.sql")
+            + include_str!("availability.sql");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
         ))?;

@@ -40,6 +40,7 @@ impl Ledger {
         if self.folds.is_dirty() {
             self.write_folds()?;
         }
+        let more = self.retain_probe_results(retention.probe_results)?;
         let kept = i64::try_from(retention.requests.as_micros()).unwrap_or(i64::MAX);
         let oldest = self.clock.now().saturating_sub(kept);
         // The block that is still being filled is never removed.
@@ -61,7 +62,7 @@ impl Ledger {
                 .transpose()?,
             _ => None,
         };
-        let Some(block): Option<i64> = expired.or(too_large) else { return Ok(false) };
+        let Some(block): Option<i64> = expired.or(too_large) else { return Ok(more) };
         let (after, until) = (block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1);
         let mut adjustment = Adjustment::default();
         for row in row::read_range(&self.connection, after, until)? {

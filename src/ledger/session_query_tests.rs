@@ -157,7 +157,8 @@ fn what_retention_took_of_a_session_is_told_and_its_sums_stay() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, _) = open(folder.path());
     commit(&mut ledger, batch(0..9_000));
-    let small = Retention { requests: std::time::Duration::from_secs(1 << 30), max_size: Some(1) };
+    let small =
+        Retention { requests: std::time::Duration::from_secs(1 << 30), max_size: Some(1), ..Retention::default() };
     while ledger.retain(&small).unwrap() {}
     let query = SessionQuery::open(folder.path()).unwrap();
     let session = query.find(&["session-3".to_owned()], None).unwrap().remove(0);

@@ -185,7 +185,7 @@ fn retention_removes_whole_blocks_and_counters_stay() {
     }
     let shown = page(&meter);
     // The first rows start 100 h ago; each block of 8,192 rows spans about 2.3 h.
-    let retention = Retention { requests: Duration::from_secs(97 * 3600), max_size: None };
+    let retention = Retention { requests: Duration::from_secs(97 * 3600), ..Retention::default() };
     let mut steps = 0;
     while ledger.retain(&retention).unwrap() {
         steps += 1;
@@ -194,7 +194,7 @@ fn retention_removes_whole_blocks_and_counters_stay() {
     assert_eq!(Info::read(folder.path()).unwrap().requests, 30_000 - 8_191);
     assert_eq!(page(&meter), shown);
     assert_sound(folder.path());
-    let small = Retention { requests: Duration::from_secs(1 << 30), max_size: Some(1) };
+    let small = Retention { requests: Duration::from_secs(1 << 30), max_size: Some(1), ..Retention::default() };
     while ledger.retain(&small).unwrap() {}
     assert!(Info::read(folder.path()).unwrap().requests < 2 * 8_192);
     assert_sound(folder.path());

@@ -39,18 +39,23 @@ impl UsageQuery {
     /// # Errors
     /// The ledger cannot be read.
     pub fn sum(&self, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
-        let currencies = super::intern::read_currencies(&self.connection)?;
+        UsageQuery::over(&self.connection, from, until)
+    }
+
+    /// The same over a connection that is open.
+    pub(super) fn over(connection: &Connection, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
+        let currencies = super::intern::read_currencies(connection)?;
         let sql = format!(
             "SELECT attributes, currency, {} FROM rollups WHERE bucket >= ?1 AND bucket < ?2 GROUP BY attributes, currency",
             measure::columns(|column| format!("sum({column})"))
         );
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([from, until])?;
         let mut usage = Vec::new();
         while let Some(row) = rows.next()? {
             let currency: u32 = row.get(1)?;
             usage.push(Usage {
-                attributes: super::intern::read_attributes(&self.connection, row.get(0)?)?,
+                attributes: super::intern::read_attributes(connection, row.get(0)?)?,
                 currency: currencies.iter().find(|(id, _)| *id == currency).map(|(_, currency)| *currency),
                 measures: Measures::try_from_fn(|index| row.get::<_, i64>(index + 2))?,
             });

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::availability::ProbeResult;
+use super::availability_query::Facts;
 use super::batch::{Batch, duplicate_key};
 use super::config::Retention;
 use super::intern::{self, NameKind};
@@ -199,6 +201,8 @@ pub struct Status {
     sent: u64,
     /// Batches committed since the start.
     pub committed: u64,
+    /// Batches of looks at targets that were committed since the start.
+    pub probes_committed: u64,
     /// Sources that are not read to their end; `None` while nobody has said.
     behind: Option<std::collections::BTreeSet<String>>,
     /// The writer is asked to give up what it cannot commit.
@@ -222,6 +226,9 @@ enum Message {
     UseSink(String, SinkStart, SyncSender<SinkPosition>),
     LeaveSink(String),
     MoveSink(String, Option<SinkPosition>, SinkCounts, SyncSender<()>),
+    Targets(Vec<(String, String)>, crate::sla::Config),
+    Probes(Vec<ProbeResult>),
+    Facts([Micros; 3], SyncSender<Facts>),
     ClockStep,
     Stop,
 }
@@ -294,6 +301,32 @@ impl Handle {
         self.sender.send(Message::Sessions(config)).map_err(|_| Ended)
     }
 
+    /// Changes what is looked at, by name and definition, and what was promised.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn keep_targets(&self, definitions: Vec<(String, String)>, sla: crate::sla::Config) -> Result<(), Ended> {
+        self.sender.send(Message::Targets(definitions, sla)).map_err(|_| Ended)
+    }
+
+    /// Hands looks at targets over; waits while the writer is behind.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn send_probes(&self, results: Vec<ProbeResult>) -> Result<(), Ended> {
+        self.sender.send(Message::Probes(results)).map_err(|_| Ended)
+    }
+
+    /// What availability within `[from, to)` is computed from, as of `now`: for a ledger that nobody else can read.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn facts(&self, from: Micros, to: Micros, now: Micros) -> Result<Facts, Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Facts([from, to, now], reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
     /// Says which sources are not read to their end. The sessions of all others follow the wall clock.
     pub fn set_behind(&self, behind: std::collections::BTreeSet<String>) {
         self.status.lock().behind = Some(behind);
@@ -359,6 +392,12 @@ impl Handle {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.status.lock().failure.clone()
+    }
+
+    /// Number of batches of looks committed since the start.
+    #[must_use]
+    pub fn probes_committed(&self) -> u64 {
+        self.status.lock().probes_committed
     }
 
     /// Number of batches committed since the start.
@@ -523,6 +562,25 @@ impl Thread {
                     }
                     let _ = reply.send(());
                     self.publish_sinks();
+                }
+                Ok(Message::Targets(definitions, sla)) => {
+                    if self.until_written(|ledger| ledger.keep_targets(&definitions, &sla))?.is_none() {
+                        return Ok(());
+                    }
+                }
+                Ok(Message::Probes(results)) => {
+                    if self.until_written(|ledger| ledger.observe_probes(&results))?.is_none() {
+                        return Ok(());
+                    }
+                    let mut status = self.status.lock();
+                    status.failure = None;
+                    status.last_commit = Some(self.clock.now());
+                    status.probes_committed += 1;
+                }
+                Ok(Message::Facts([from, to, now], reply)) => {
+                    let facts = self.ledger.facts(from, to, now)?;
+                    // Whoever asked may have gone.
+                    let _ = reply.send(facts);
                 }
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {

@@ -165,6 +165,44 @@ catalogue! {
         "Turns of a part of a session, measured when it closes for the first time.";
     SessionSeconds: Counter "tokentail_session_seconds_total" ["gateway", "consumer"] "seconds",
         "Time of use: duration of closed parts of sessions.";
+    ProbeSuccess: Gauge "tokentail_probe_success" ["target"] "",
+        "1 if the latest look at the target succeeded.";
+    ProbePhase: Gauge "tokentail_probe_phase_duration_seconds" ["target", "phase"] "seconds",
+        "Length of each phase of the latest look, where it was reached.";
+    ProbeStatus: Gauge "tokentail_probe_http_status_code" ["target"] "",
+        "HTTP status of the latest look, where there was an answer.";
+    ProbeConsecutiveFailures: Gauge "tokentail_probe_consecutive_failures" ["target"] "",
+        "Failed looks in a row up to the latest.";
+    ProbeTlsExpiry: Gauge "tokentail_probe_tls_expiry_timestamp_seconds" ["target"] "seconds",
+        "When the target's certificate expires.";
+    ProbeDuration: Histogram "tokentail_probe_duration_seconds" ["target"] "seconds",
+        "Duration of looks, failed ones included.";
+    Probes: Counter "tokentail_probes_total" ["target"] "",
+        "Looks at the target.";
+    ProbeFailures: Counter "tokentail_probe_failures_total" ["target", "reason"] "",
+        "Failed looks by reason.";
+    Outages: Counter "tokentail_outages_total" ["target"] "",
+        "Outages: three failures in a row, up to two successes in a row.";
+    OutageSeconds: Counter "tokentail_outage_seconds_total" ["target"] "seconds",
+        "Time in outages as far as it is settled, maintenance included.";
+    TargetUp: Gauge "tokentail_target_up" ["target"] "",
+        "0 after three failures in a row, 1 after two successes in a row.";
+    SlaObjective: Gauge "tokentail_sla_objective_ratio" ["target"] "",
+        "Availability promised for this calendar month.";
+    SlaAvailability: Gauge "tokentail_sla_availability_ratio" ["target"] "",
+        "Up over up and down in this calendar month so far.";
+    SlaAvailabilityStrict: Gauge "tokentail_sla_availability_strict_ratio" ["target"] "",
+        "Availability of this calendar month so far with unknown time counted as down.";
+    SlaCoverage: Gauge "tokentail_sla_coverage_ratio" ["target"] "",
+        "Share of this calendar month so far, less maintenance, in which the state is known.";
+    SlaBudget: Gauge "tokentail_sla_error_budget_seconds" ["target"] "seconds",
+        "Time that the target may be down in this calendar month.";
+    SlaBudgetRemaining: Gauge "tokentail_sla_error_budget_remaining_seconds" ["target"] "seconds",
+        "What is left of the error budget of this calendar month; negative where more was used.";
+    SlaState: Gauge "tokentail_sla_state" ["target", "state"] "",
+        "1 for what the target is now: up, down, maintenance or unknown; 0 for the others.";
+    SlaRequestAvailability: Gauge "tokentail_sla_request_availability_ratio" ["gateway"] "",
+        "Share of the requests of this calendar month that did not fail, without client errors, rate limits and disconnects.";
     LogLines: Counter "tokentail_log_lines_total" ["source"] "",
         "Logical lines read.";
     LogBytes: Counter "tokentail_log_bytes_total" ["source"] "",

@@ -78,6 +78,10 @@ pub struct Gauges {
     pub budgets: Vec<BudgetState>,
     /// Gateway, currency, cost of the month so far and its forecast, in nano-units.
     pub month_cost: Vec<(String, Currency, i128, Option<i128>)>,
+    /// The month of each target.
+    pub sla: Vec<super::probe::SlaGauges>,
+    /// Share of the month's judged requests that did not fail, by gateway.
+    pub request_availability: Vec<(String, f64)>,
     /// Open sessions by gateway.
     pub sessions_open: BTreeMap<String, u64>,
     /// Sinks in use.
@@ -183,9 +187,9 @@ impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
     }
 }
 
-struct Page {
+pub(super) struct Page {
     meter: Arc<Mutex<Meter>>,
-    gauges: Gauges,
+    pub(super) gauges: Gauges,
     now: Instant,
     exemplars: Pending,
 }
@@ -223,11 +227,11 @@ fn split_unit(metric: &Metric) -> (&'static str, Option<Unit>) {
 }
 
 /// The samples of one metric.
-struct Samples<'a> {
+pub(super) struct Samples<'a> {
     metric: &'static Metric,
     family: MetricEncoder<'a>,
-    page: &'a Page,
-    meter: &'a Meter,
+    pub(super) page: &'a Page,
+    pub(super) meter: &'a Meter,
 }
 
 impl Samples<'_> {
@@ -279,6 +283,27 @@ impl Samples<'_> {
             }
             Id::SessionTurns => self.session_histograms(&self.meter.sessions.turn_bounds, |series| &series.turns),
             Id::SessionSeconds => self.session_seconds(),
+            Id::ProbeSuccess
+            | Id::ProbePhase
+            | Id::ProbeStatus
+            | Id::ProbeConsecutiveFailures
+            | Id::ProbeTlsExpiry
+            | Id::ProbeDuration
+            | Id::Probes
+            | Id::ProbeFailures
+            | Id::Outages
+            | Id::OutageSeconds
+            | Id::TargetUp
+            | Id::SlaObjective
+            | Id::SlaAvailability
+            | Id::SlaAvailabilityStrict
+            | Id::SlaCoverage
+            | Id::SlaBudget
+            | Id::SlaBudgetRemaining
+            | Id::SlaState => self.targets(id),
+            Id::SlaRequestAvailability => {
+                gauges.request_availability.iter().try_for_each(|(gateway, ratio)| self.gauge([gateway], *ratio))
+            }
             Id::LogLines => self.per_source(|source| source.counts.lines),
             Id::LogBytes => self.per_source(|source| source.counts.bytes),
             Id::LogLostBytes => self.per_source(|source| source.counts.lost_bytes),
@@ -348,7 +373,7 @@ impl Samples<'_> {
         }
     }
 
-    fn counter<const N: usize>(&mut self, values: [&str; N], count: u64) -> fmt::Result {
+    pub(super) fn counter<const N: usize>(&mut self, values: [&str; N], count: u64) -> fmt::Result {
         self.counter_of(values, NO_DIMENSIONS, count)
     }
 
@@ -365,7 +390,26 @@ impl Samples<'_> {
         self.family.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, f64>(&units(nanos), None)
     }
 
-    fn gauge<const N: usize>(&mut self, values: [&str; N], value: f64) -> fmt::Result {
+    pub(super) fn seconds_counter<const N: usize>(&mut self, values: [&str; N], micros: i64) -> fmt::Result {
+        self.amount(values, NO_DIMENSIONS, i128::from(micros) * 1_000)
+    }
+
+    pub(super) fn histogram<const N: usize>(
+        &mut self,
+        values: [&str; N],
+        bounds: &Bounds,
+        histogram: &Histogram,
+    ) -> fmt::Result {
+        let labels = Labels(self.metric.labels, values, NO_DIMENSIONS);
+        self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+            histogram.sum_seconds(),
+            histogram.count(),
+            &histogram.buckets(bounds),
+            None,
+        )
+    }
+
+    pub(super) fn gauge<const N: usize>(&mut self, values: [&str; N], value: f64) -> fmt::Result {
         if N == 0 {
             return self.family.encode_gauge(&value);
         }
@@ -585,11 +629,11 @@ fn units(nanos: i128) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
-fn seconds(micros: Micros) -> f64 {
+pub(super) fn seconds(micros: Micros) -> f64 {
     micros as f64 / 1e6
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point on the wire")]
-fn float(count: u64) -> f64 {
+pub(super) fn float(count: u64) -> f64 {
     count as f64
 }

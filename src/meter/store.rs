@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 use super::Config;
 use super::catalogue::{Id, REQUEST_LABELS};
 use super::histogram::{Bounds, COMMIT_SECONDS, REQUEST_SECONDS, SESSION_SECONDS, SESSION_TURNS, TOKEN_SECONDS};
+use super::probe::TargetSeries;
 use super::series::{
     Dirty, Family, ModelLabels, ModelSeries, OwnSeries, PairLabels, PriceSeries, RequestLabels, RequestSeries,
     StoredBounds, Totals, TripleLabels,
@@ -58,6 +59,9 @@ pub struct Meter {
     pub(super) tools: Family<TripleLabels, u64>,
     pub(super) anomalies: Family<PairLabels, u64>,
     pub(super) sessions: Sessions,
+    pub(super) probe_bounds: Bounds,
+    /// As committed; only targets that are looked at.
+    pub(super) targets: BTreeMap<String, TargetSeries>,
     /// As of the last fold that was written.
     pub(super) own: OwnSeries,
     pub(super) own_pending: OwnSeries,
@@ -87,6 +91,8 @@ impl Meter {
             first_token_bounds: bounds(Id::TimeToFirstToken, &REQUEST_SECONDS),
             per_token_bounds: bounds(Id::TimePerOutputToken, &TOKEN_SECONDS),
             commit_bounds: bounds(Id::CommitDuration, &COMMIT_SECONDS),
+            probe_bounds: bounds(Id::ProbeDuration, &REQUEST_SECONDS),
+            targets: BTreeMap::new(),
             sessions: Sessions::new(
                 bounds(Id::SessionDuration, &SESSION_SECONDS),
                 bounds(Id::SessionTurns, &SESSION_TURNS),
@@ -516,7 +522,7 @@ impl Meter {
     /// Lines of the exposition that the series take.
     #[must_use]
     pub fn lines(&self) -> usize {
-        self.lines + self.sessions.lines()
+        self.lines + self.sessions.lines() + self.target_lines()
     }
 }
 

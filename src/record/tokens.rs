@@ -83,17 +83,6 @@ impl Tokens {
         self.input() + self.output()
     }
 
-    /// Adds another request's tokens, kind by kind.
-    pub fn add(&mut self, other: &Tokens) {
-        let Tokens { uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning } = other;
-        self.uncached_input += uncached_input;
-        self.cache_read += cache_read;
-        self.cache_write_5m += cache_write_5m;
-        self.cache_write_1h += cache_write_1h;
-        self.visible_output += visible_output;
-        self.reasoning += reasoning;
-    }
-
     /// Brings logged counts to disjoint kinds.
     ///
     /// All arguments are counts as logged; a subset that was not logged is 0. A subset larger than its whole is cut to

@@ -241,7 +241,7 @@ fn parts_that_retention_has_cut_count_by_the_rows_that_are_kept() {
     );
     ledger.write_folds().unwrap();
     let age = std::time::Duration::from_micros(u64::try_from(NOW - START - 415 * MINUTE).unwrap());
-    while ledger.retain(&Retention { requests: age, max_size: None }).unwrap() {}
+    while ledger.retain(&Retention { requests: age, max_size: None, ..Retention::default() }).unwrap() {}
     for by in ALL {
         let usage = ask(folder.path(), by, "UTC", i64::MIN, i64::MAX);
         assert_eq!(usage.total.requests, 8_500 - 8_191, "{by}");

@@ -61,6 +61,9 @@ impl Serialize for Ratio {
 pub struct Objective(u32);
 
 impl Objective {
+    /// 99.9 %.
+    pub const USUAL: Objective = Objective(999_000_000);
+
     /// Reads a decimal such as `0.999`, exactly, with at most nine digits after the point; `None` for anything else and
     /// for values outside (0, 1].
     #[must_use]

@@ -8,10 +8,11 @@
 //!
 //! Reading order: [`State`] (what time is made of), [`Tracker`] (how results become it), [`Window`] (what was announced),
 //! [`Month`] (from when to when), [`Figures`] (what it comes to), [`Share`] and [`RequestCounts`] (what stands beside
-//! it), [`Report`]. Every figure is counted in whole microseconds; shares are exact until they are written. Pure: nothing
+//! it), [`Report`]; [`Config`] is what a user writes. Every figure is counted in whole microseconds; shares are exact until they are written. Pure: nothing
 //! here reads a clock, stores anything or draws a table.
 
 mod calendar;
+mod config;
 mod figure;
 mod level;
 mod maintenance;
@@ -23,6 +24,7 @@ mod tests;
 mod tracker;
 
 pub use calendar::Month;
+pub use config::Config;
 pub use figure::{Objective, Ratio, Span};
 pub use level::{ANSWERS_WITHIN, ERRORS_BELOW, RequestCounts, Share, answered_within};
 pub use maintenance::{Planned, Standing, Window, Windows};

@@ -4,9 +4,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Command;
+use parking_lot::Mutex;
 use serde_json::Value;
+use tokentail::ledger::{self, Ledger, ProbeResult};
+use tokentail::meter::{Look, Meter};
+use tokentail::record::Observation;
 
 use crate::arguments;
 use crate::gateway::Line;
@@ -17,7 +22,7 @@ const SERVING: [&str; 2] = ["run", "demo"];
 
 /// All commands that do something themselves, with their full names.
 fn leaves(command: &Command, name: &str, found: &mut Vec<(String, Command)>) {
-    if command.get_subcommands().next().is_none() {
+    if !command.is_subcommand_required_set() {
         found.push((name.to_owned(), command.clone()));
     }
     for sub in command.get_subcommands() {
@@ -74,6 +79,35 @@ fn every_flag_of_the_environment_is_named_after_it() {
     }
 }
 
+/// An outage of a target in a ledger.
+fn add_outage(data: &Path) {
+    let clock = tokentail::clock::Clock::system();
+    let options = ledger::Options {
+        data_dir: ledger::DataDir::Path(data.to_owned()),
+        privacy: ledger::Privacy { key: Vec::new(), hash_sessions: false },
+        rollup_seconds: ledger::ROLLUP_HOUR,
+        clock: clock.clone(),
+        sessions: tokentail::session::Config::default(),
+    };
+    let meter = Arc::new(Mutex::new(Meter::new(tokentail::meter::Config::default())));
+    let mut ledger = Ledger::open(options, meter).expect("open the ledger");
+    let look = |n: i64| ProbeResult {
+        target: "chat".to_owned(),
+        seen: Observation {
+            at: clock.now() + (n - 4) * 15_000_000,
+            interval: 15_000_000,
+            since_previous: (n > 0).then_some(15_000_000),
+            failure: Some(tokentail::record::Failure::Refused),
+            answer: None,
+        },
+        duration_micros: 1_000,
+        look: Look::default(),
+        tokens: None,
+        message: String::new(),
+    };
+    ledger.observe_probes(&[look(0), look(1), look(2)]).expect("write the looks");
+}
+
 /// A folder with a log, a ledger, prices and a configuration, and a call of every command on them.
 fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
     let path = |name: &str| folder.join(name);
@@ -85,6 +119,7 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
     )
     .expect("write a map");
     ingest(&path("data"), &[&path("access.log")]);
+    add_outage(&path("data"));
     let data = arguments!["--data-dir", path("data")].to_vec();
     let with = |rest: &[OsString]| [data.clone(), rest.to_vec()].concat();
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("find an address").local_addr().expect("its address");
@@ -109,6 +144,9 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         ("sessions show", with(&arguments!["sess-1"]), 0),
         ("report usage", with(&arguments!["--by", "consumer,day"]), 0),
         ("report usage", with(&arguments!["--month", "2020-01"]), 0),
+        ("probe once", arguments!["chat", "--probe", format!("chat=tcp://{free}")].to_vec(), 1),
+        ("report sla", with(&[]), 0),
+        ("report sla note", with(&arguments!["chat/1", "the disk was full"]), 0),
         ("ledger backup", with(&arguments![path("copy.db")]), 0),
         ("ledger check", with(&[]), 0),
         ("ledger compact", with(&[]), 0),

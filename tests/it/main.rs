@@ -8,6 +8,7 @@ mod input;
 mod layers;
 mod page;
 mod prices;
+mod probes;
 mod program;
 mod reading;
 mod readme;
