@@ -143,10 +143,10 @@ impl Moment {
     /// The ledger cannot be read.
     pub fn usual_currency(&self) -> Result<Option<Currency>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT n.value FROM rollups r JOIN names n ON n.id = r.currency
-             GROUP BY r.currency ORDER BY sum(r.requests) DESC, r.currency LIMIT 1",
+            "SELECT currency FROM rollups WHERE currency <> 0 GROUP BY currency ORDER BY sum(requests) DESC, currency LIMIT 1",
         )?;
-        let code: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+        let id: Option<u32> = statement.query_row([], |row| row.get(0)).optional()?;
+        let code = id.map(|id| self.name(id)).transpose()?;
         Ok(code.and_then(|code| Currency::parse(&code)))
     }
 
