@@ -194,7 +194,6 @@ impl crate::daemon::LoadConfig for SourceArgs {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 fn opentelemetry() -> BTreeMap<String, String> {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

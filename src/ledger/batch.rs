@@ -283,6 +283,7 @@ pub(super) fn duplicate_key(text: &[u8]) -> [u8; 16] {
 }
 
 /// Values of lower-case hexadecimal digits; 16 for any other byte.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, within the bounds of both arrays")]
 const DIGITS: [u8; 256] = {
     let mut digits = [16; 256];
     let mut value = 0;

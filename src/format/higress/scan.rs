@@ -22,6 +22,7 @@ struct Known<I> {
     slot: Option<I>,
 }
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, within a checked bound")]
 const fn known<I>(anchor: &'static [u8], slot: Option<I>) -> Known<I> {
     let (mut word, mut at) = (0, 0);
     while at < 8 {
