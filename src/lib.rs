@@ -27,6 +27,7 @@
 //! | [`tail`] | files that grow and rotate | logical lines, each exactly once |
 //! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
 //! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
+//! | [`otlp`] | requests and sessions | spans, delivered at least once |
 //! | [`exposition`] | the page | what the scraper asked for |
 //! | [`probe`] | a target | what one look at it gave: each phase, and why it failed |
 //! | [`web`] | connections | answers, for those who may ask |
@@ -54,6 +55,7 @@ pub mod file;
 pub mod format;
 pub mod ledger;
 pub mod meter;
+pub mod otlp;
 pub mod pipeline;
 pub mod pricing;
 pub mod probe;

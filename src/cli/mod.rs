@@ -19,6 +19,7 @@ mod report_sla;
 mod report_sla_text;
 mod run;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -175,6 +176,7 @@ impl SourceArgs {
             data_dir: self.config.data_dir.clone(),
             state_directory: state_directory(),
             web_config: self.web_config.clone(),
+            opentelemetry: opentelemetry(),
         })
     }
 }
@@ -183,6 +185,13 @@ impl crate::daemon::LoadConfig for SourceArgs {
     fn load(&self) -> Result<Config, config::Problems> {
         self.read()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn opentelemetry() -> BTreeMap<String, String> {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    variables.filter(|(name, _)| name.starts_with("OTEL_")).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]

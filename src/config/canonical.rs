@@ -17,7 +17,7 @@ use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
 use crate::web::Role;
 use crate::wording::hex;
-use crate::{meter, pricing, probe, relay, session, sla, tail};
+use crate::{meter, otlp, pricing, probe, relay, session, sla, tail};
 
 // Every struct is taken apart whole, so that a new field does not compile until it is written here too.
 impl Config {
@@ -36,6 +36,7 @@ impl Config {
             probes,
             places: _,
             sla,
+            sinks,
             meter,
             retention,
             privacy,
@@ -61,6 +62,7 @@ impl Config {
             "dimensions": dimensions.iter().map(dimension_value).collect::<Vec<_>>(),
             "cost": cost_value(pricing),
             "sessions": { "idle_timeout": duration_text(*idle_timeout), "max_open": max_open },
+            "sinks": sinks.iter().map(sink_value).collect::<Vec<_>>(),
             "metrics": {
                 "consumer_label": consumer_label,
                 "max_lines": max_lines,
@@ -98,6 +100,44 @@ impl Config {
         let enabled = self.probes.targets.iter().filter(|target| target.enabled());
         enabled.map(|target| (target.name.clone(), target_value(target).to_string())).collect()
     }
+}
+
+fn sink_value(sink: &otlp::Config) -> Value {
+    let otlp::Config {
+        name: sink_name,
+        endpoint,
+        protocol,
+        headers,
+        headers_file,
+        tls,
+        compression,
+        batch_size,
+        timeout,
+        trace,
+        from,
+        service_name,
+        resource,
+    } = sink;
+    let otlp::Tls { ca_file, client } = tls;
+    json!({
+        "name": sink_name,
+        "endpoint": endpoint.to_string(),
+        "protocol": name(*protocol, &otlp::Protocol::ALL),
+        "headers": headers.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(),
+        "headers_file": headers_file.as_deref().map(text),
+        "tls": {
+            "ca_file": ca_file.as_deref().map(text),
+            "cert_file": client.as_ref().map(|(cert, _)| text(cert)),
+            "key_file": client.as_ref().map(|(_, key)| text(key)),
+        },
+        "compression": name(*compression, &otlp::Compression::ALL),
+        "batch_size": batch_size,
+        "timeout": duration_text(*timeout),
+        "trace": name(*trace, &otlp::Trace::ALL),
+        "from": name(*from, &otlp::From::ALL),
+        "service_name": service_name,
+        "resource": resource.iter().cloned().collect::<BTreeMap<_, _>>(),
+    })
 }
 
 fn source_value(source: &Source) -> Value {

@@ -21,6 +21,7 @@ mod problem;
 mod reader;
 mod relay;
 mod scalar;
+mod sink;
 mod sla;
 mod source;
 mod web;
@@ -40,7 +41,7 @@ use self::problem::Report;
 pub use self::problem::{Problem, Problems};
 use self::reader::Item;
 pub use self::source::Source;
-use crate::{file, format, ledger, meter, pricing, session, yaml};
+use crate::{file, format, ledger, meter, otlp, pricing, session, yaml};
 
 /// The default configuration: every key with its default, its meaning and an example. Parsing it gives [`Config::default`].
 pub const DEFAULT: &str = include_str!("default.yaml");
@@ -56,6 +57,7 @@ const KEYS: &[&str] = &[
     "sessions",
     "probes",
     "sla",
+    "sinks",
     "metrics",
     "retention",
     "privacy",
@@ -64,7 +66,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Sections that are reserved: a key that quietly does nothing would lie.
-const UNSUPPORTED: &[&str] = &["sinks", "content"];
+const UNSUPPORTED: &[&str] = &["content"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -89,6 +91,8 @@ pub struct Config {
     pub places: Places,
     /// The section `sla`.
     pub sla: crate::sla::Config,
+    /// The section `sinks`.
+    pub sinks: Vec<otlp::Config>,
     /// The section `metrics`.
     pub meter: meter::Config,
     /// The section `retention`.
@@ -114,6 +118,7 @@ impl Default for Config {
             probes: crate::probe::Config::default(),
             places: Places::default(),
             sla: crate::sla::Config::default(),
+            sinks: Vec::new(),
             meter: meter::Config::default(),
             retention: ledger::Retention::default(),
             privacy: Privacy::default(),
@@ -160,6 +165,7 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
     if let Some(item) = section.get("sla") {
         config.sla = sla::read(item, &config.timezone, &mut config.places, report);
     }
+    section.fill(report, "sinks", &mut config.sinks, |item, report| Some(sink::read(item, folder, report)));
     section.fill(report, "metrics", &mut config.meter, |item, report| Some(metric::read(item, report)));
     let labels = config.dimensions.iter().filter(|dimension| dimension.label);
     config.meter.dimension_labels = labels.map(|dimension| dimension.name.clone()).collect();

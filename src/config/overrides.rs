@@ -2,12 +2,13 @@
 //!
 //! The command line is parsed elsewhere, and the environment read elsewhere: here are only their values and what they mean.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::problem::Report;
 use super::reader::suggestion;
 use super::source::{self, Source};
-use super::{Config, DataDir, Problems, web};
+use super::{Config, DataDir, Problems, sink, web};
 use crate::wording::quoted;
 use crate::{format, probe, tail};
 
@@ -31,6 +32,8 @@ pub struct Overrides {
     pub state_directory: Option<String>,
     /// `--web-config`.
     pub web_config: Option<PathBuf>,
+    /// The variables of OpenTelemetry that are set: names that begin with `OTEL_`, and their values.
+    pub opentelemetry: BTreeMap<String, String>,
 }
 
 /// Takes `[FORMAT=]PATH` apart. What stands before the first `=` is a format where it looks like one (letters, digits, `-`
@@ -92,6 +95,10 @@ impl Config {
                 report.add(0, "--web-config", "is empty", "name a file");
             }
             self.web.config_file = Some(file.clone());
+        }
+        let variable = |name: &str| overrides.opentelemetry.get(name).cloned();
+        if let Err(error) = sink::add_environment(&mut self.sinks, variable) {
+            report.add(0, "environment", error.to_string(), "correct the variable, or unset it");
         }
         self.settle_from();
         report.check(self)

@@ -49,6 +49,8 @@ fn the_default_file_mentions_every_key() {
         super::probe::JSON_KEYS,
         super::sla::KEYS,
         super::sla::WINDOW_KEYS,
+        sink::KEYS,
+        sink::TLS_KEYS,
         keeping::PRIVACY_KEYS,
         super::web::KEYS,
         super::relay::KEYS,

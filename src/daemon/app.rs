@@ -11,6 +11,7 @@ use super::availability;
 use super::figures::{self, Figures};
 use super::process::Process;
 use super::reload::Reloader;
+use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::writer::{Handle, Status};
@@ -99,6 +100,11 @@ impl Sidecar {
         }
     }
 
+    /// Folder of the ledger; `None` where nothing is kept.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -153,12 +159,16 @@ impl Sidecar {
         }
     }
 
+    /// Whether the history that was found at this start has been read and committed.
+    pub(super) fn has_read_history(&self) -> bool {
+        self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent)
+    }
+
     /// Whether a first start is still reading the history that it found.
     fn is_reading_history(&self) -> bool {
         let mut first_read = self.first_read.lock();
         let Some(deadline) = *first_read else { return false };
-        let read = self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent);
-        if read || self.clock.instant() >= deadline {
+        if self.has_read_history() || self.clock.instant() >= deadline {
             *first_read = None;
             self.meter.lock().hold_new_series(self.clock.instant());
         }
@@ -195,6 +205,7 @@ impl Sidecar {
             sla: self.sla.read().clone(),
             request_availability: figures.request_availability.clone(),
             sessions_open: status.sessions_open,
+            sinks: sinks::gauges(&status.sinks),
             ledger_rows: status.rows,
             ledger_size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
             last_commit: status.last_commit,

@@ -11,6 +11,7 @@ mod key;
 mod probing;
 mod process;
 mod reload;
+mod sinks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +75,9 @@ pub enum Error {
     /// The web server.
     #[error(transparent)]
     Web(#[from] web::Error),
+    /// A sink's files or settings cannot be used.
+    #[error("build a sink: {0}")]
+    Sink(#[from] crate::otlp::Error),
     /// The data directory cannot be made.
     #[error("make the data directory {path}: {source}")]
     DataDir {
@@ -118,6 +122,7 @@ impl Error {
             | Error::Format(_)
             | Error::Tail(_)
             | Error::Web(_)
+            | Error::Sink(_)
             | Error::Key { .. }
             | Error::Probes(_)
             | Error::NoSource => true,
@@ -138,6 +143,7 @@ pub struct Daemon {
     loader: Loader,
     config: Config,
     hangup: Option<tokio::signal::unix::Signal>,
+    sinks: sinks::Built,
 }
 
 /// The ledger, the meter and the prices of a configuration, opened: what `run` and `ingest` share.
@@ -221,6 +227,7 @@ impl Daemon {
         let hangup = reload::catch_hangup();
         // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
         let bound = web::bind(&config.web).await?;
+        let sinks = sinks::build(&config.sinks, &clock)?;
         let Opened { mut ledger, meter, table, price_ids } = open(&config, &clock)?;
         ledger.keep_configuration(&config.without_secrets())?;
         ledger.keep_targets(&config.target_definitions(), &config.sla)?;
@@ -237,7 +244,7 @@ impl Daemon {
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(&config, &table, meter, writer.handle(), reader.status(), first_read, clock));
-        Ok(Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup })
+        Ok(Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks })
     }
 
     /// The addresses that people and scrapers use.
@@ -251,7 +258,7 @@ impl Daemon {
     /// # Errors
     /// The ledger is damaged, or the web server ended by itself.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup } = self;
+        let Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks } = self;
         let stop = Stop::default();
         let watch = CancellationToken::new();
         let serve = CancellationToken::new();
@@ -261,7 +268,11 @@ impl Daemon {
             tail::watch::run(move || paths.lock().clone(), move || wake.wake(), watch.clone())
         });
         let (prober, delivering) = Prober::start(probes, app.clock().clone(), writer.handle());
-        let reload = reload::Reloader::new(loader, config, writer.handle(), wake.clone(), Arc::clone(&prober));
+        let (exchange, exchanged) = tokio::sync::mpsc::channel(1);
+        // There is room for one.
+        let _ = exchange.try_send(sinks);
+        let reload =
+            reload::Reloader::new(loader, config, writer.handle(), wake.clone(), Arc::clone(&prober), exchange);
         app.set_reloader(Arc::clone(&reload));
         let reading = std::thread::Builder::new()
             .name("reader".to_owned())
@@ -280,6 +291,8 @@ impl Daemon {
                 }
             })
             .map_err(Error::Thread)?;
+        let flush = CancellationToken::new();
+        let sending = tokio::spawn(sinks::keep(Arc::clone(&app), writer.handle(), exchanged, flush.clone()));
         let gauging = tokio::spawn(figures::keep(Arc::clone(&app), watch.clone()));
         let mut serving = tokio::spawn(web::serve(bound, Arc::clone(&app) as Arc<dyn web::App>, serve.clone()));
         let hangup = tokio::spawn(reload::on_hangup(Arc::clone(&reload), hangup, watch.clone()));
@@ -297,8 +310,21 @@ impl Daemon {
         if handle.failure().is_none() {
             let _ = tokio::time::timeout(LAST_LOOKS, delivering).await;
         }
-        let drained = tokio::task::spawn_blocking(move || drain(reading, writer, &handle));
-        let written = drained.await.unwrap_or(Ok(()));
+        let drained = tokio::task::spawn_blocking({
+            let handle = handle.clone();
+            move || drain(reading, &handle)
+        });
+        // Whether everything read is committed: then the sinks can see it.
+        let _ = drained.await;
+        flush.cancel();
+        let _ = sending.await;
+        let stopped = tokio::task::spawn_blocking(move || {
+            if handle.failure().is_some() {
+                handle.give_up();
+            }
+            writer.stop().map(|_| ())
+        });
+        let written = stopped.await.unwrap_or(Ok(()));
         serve.cancel();
         if !serving.is_finished() {
             let _ = tokio::time::timeout(Duration::from_secs(2), &mut serving).await;
@@ -316,12 +342,9 @@ async fn until_ended(writer: &Writer) {
     }
 }
 
-/// Ends the reader, then the writer; a disk that takes nothing is given up after [`DRAIN`].
-fn drain(
-    reading: std::thread::JoinHandle<Result<(), ledger::writer::Ended>>,
-    writer: Writer,
-    handle: &Handle,
-) -> Result<(), ledger::Error> {
+/// Waits for the reader to end and for what it has read to be committed; a disk that takes nothing is given up after
+/// [`DRAIN`].
+fn drain(reading: std::thread::JoinHandle<Result<(), ledger::writer::Ended>>, handle: &Handle) {
     let slice = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     while !reading.is_finished() {
@@ -331,12 +354,12 @@ fn drain(
         std::thread::sleep(slice);
         waited += slice;
     }
-    if handle.failure().is_some() {
-        handle.give_up();
-    }
     // The writer's own result says why the reader could not go on, if it could not.
     let _ = reading.join();
-    writer.stop().map(|_| ())
+    while !handle.is_settled() && handle.failure().is_none() && waited < DRAIN {
+        std::thread::sleep(slice);
+        waited += slice;
+    }
 }
 
 /// The most memory that a configuration can take, by part: what and bytes. An upper estimate of what is bounded; code,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::app::{InForce, Sidecar};
 use super::probing::Prober;
+use super::sinks::{self, Built};
 use super::{feeds, load_prices};
 use crate::config::{self, Config};
 use crate::ledger::writer::{Ended, Handle};
@@ -59,6 +60,7 @@ pub(super) struct Reloader {
     prober: Arc<Prober>,
     waiting: Mutex<Waiting>,
     app: Mutex<Weak<Sidecar>>,
+    sinks: tokio::sync::mpsc::Sender<Built>,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -74,6 +76,7 @@ impl Reloader {
         writer: Handle,
         wake: Wake,
         prober: Arc<Prober>,
+        sinks: tokio::sync::mpsc::Sender<Built>,
     ) -> Arc<Reloader> {
         Arc::new(Reloader {
             loader,
@@ -83,6 +86,7 @@ impl Reloader {
             prober,
             waiting: Mutex::default(),
             app: Mutex::new(Weak::new()),
+            sinks,
         })
     }
 
@@ -130,6 +134,8 @@ impl Reloader {
         let table = Arc::new(load_prices(&here).map_err(|error| error.to_string())?);
         let probes = config.build_probes(self.prober.clock()).map_err(|problems| problems.to_string())?;
         let sources = feeds(&config.sources).map_err(|error| error.to_string())?;
+        let clock = self.app.lock().upgrade().map(|app| app.clock().clone()).ok_or_else(|| ENDING.to_owned())?;
+        let sinks = sinks::build(&config.sinks, &clock).map_err(|error| error.to_string())?;
         let ended = |error: Ended| error.to_string();
         let rows = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
         let ids = self.writer.keep_prices(rows).map_err(ended)?;
@@ -148,6 +154,7 @@ impl Reloader {
         })??;
         self.writer.keep_targets(config.target_definitions(), config.sla.clone()).map_err(ended)?;
         self.prober.exchange(probes);
+        self.sinks.blocking_send(sinks).map_err(|_| ENDING.to_owned())?;
         self.writer.set_sessions(config.sessions.clone()).map_err(ended)?;
         self.writer.set_retention(config.retention.clone()).map_err(ended)?;
         self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;

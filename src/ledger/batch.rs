@@ -41,6 +41,8 @@ pub(super) struct Entry {
     pub(super) identified: bool,
     /// Hashes of the messages, where there is no session id.
     pub(super) messages: Range<u32>,
+    /// The trace that an exemplar of the row names.
+    pub(super) exemplar: Option<[u8; 16]>,
     /// The row opened a closed part of its session again.
     pub(super) reopened: bool,
     pub(super) source: usize,
@@ -197,6 +199,7 @@ impl Batch {
                 .any(|known| !known.is_empty()),
             client,
             messages,
+            exemplar: None,
             reopened: false,
             source: context.source,
         });

@@ -3,6 +3,7 @@
 //! Recent text is remembered in bounded maps, the rest is looked up in the ledger. New entries are written in the
 //! transaction of the rows that need them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -248,7 +249,7 @@ impl Interner {
         let plain = String::from_utf8_lossy(text);
         let value = match kind {
             NameKind::User => self.privacy.pseudonym(&plain),
-            NameKind::Session if self.privacy.hash_sessions => format!("hashed-{}", self.privacy.pseudonym(&plain)),
+            NameKind::Session => self.session_text(text).into_owned(),
             _ => plain.into_owned(),
         };
         let stored = connection
@@ -273,6 +274,12 @@ impl Interner {
     /// The gateway of an id.
     pub(super) fn gateway(&self, id: u32) -> Option<&str> {
         self.gateways.iter().find(|(known, _)| *known == id).map(|(_, name)| name.as_str())
+    }
+
+    /// A session's name as it is kept.
+    pub(super) fn session_text<'a>(&self, name: &'a [u8]) -> Cow<'a, str> {
+        let plain = String::from_utf8_lossy(name);
+        if self.privacy.hash_sessions { format!("hashed-{}", self.privacy.pseudonym(&plain)).into() } else { plain }
     }
 
     /// The id that the next new name gets.

@@ -17,9 +17,11 @@ use super::measure;
 use super::migrate::migrate;
 use super::row;
 use super::session::SessionFold;
+use super::sink::Sinks;
 use super::tally::Tally;
 use crate::clock::Clock;
 use crate::meter::{Dirty, Meter};
+use crate::session::id::Grouping;
 
 /// Name of the database in the data directory.
 pub const LEDGER_FILE: &str = "ledger.db";
@@ -213,6 +215,9 @@ pub struct Ledger {
     pub(super) session_fold: SessionFold,
     pub(super) availability: Availability,
     pub(super) session_config: crate::session::Config,
+    pub(super) sinks: Sinks,
+    /// Which traces exemplars name; `None` where only the gateway's own are known.
+    pub(super) exemplars: Option<Grouping>,
     pub(super) meter: Arc<Mutex<Meter>>,
     pub(super) next_row: i64,
     pub(super) tally: Tally,
@@ -254,6 +259,8 @@ impl Ledger {
                 .map_err(|error| name_path(error, &place))?,
             availability: Availability::load(&connection).map_err(|error| name_path(error, &place))?,
             session_config: options.sessions,
+            sinks: Sinks::default(),
+            exemplars: None,
             next_row: 1,
             tally: Tally::default(),
             clock: options.clock,
@@ -298,7 +305,7 @@ impl Ledger {
             for row in &rows {
                 let attributes = self.interner.attributes(&self.connection, row.attributes)?;
                 let tools = self.interner.tools(&self.connection, row.tools)?;
-                self.meter.lock().observe(row, &attributes, &tools, None);
+                self.meter.lock().observe(row, &attributes, &tools, None, None);
                 self.replay_session(row, u32::try_from(tools.len()).unwrap_or(u32::MAX))?;
                 self.folds.observe(row);
             }

@@ -45,10 +45,12 @@ impl Ledger {
         let oldest = self.clock.now().saturating_sub(kept);
         // The block that is still being filled is never removed.
         let full = self.folds.mark / BLOCK_ROWS - 1;
+        // What a sink has still to read stays, as long as there is room.
+        let read = self.sinks.last_row().saturating_add(1) / BLOCK_ROWS - 1;
         let expired = self
             .connection
             .prepare_cached("SELECT block FROM blocks WHERE last_start < ?1 AND block <= ?2 ORDER BY block LIMIT 1")?
-            .query_map((oldest, full), |row| row.get(0))?
+            .query_map((oldest, full.min(read)), |row| row.get(0))?
             .next()
             .transpose()?;
         let too_large = match retention.max_size {

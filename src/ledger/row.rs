@@ -294,7 +294,8 @@ pub(super) fn each(
     Ok(())
 }
 
-fn decode_stored(id: i64, bytes: &[u8]) -> Result<(Row, StoredId<'_>), Error> {
+/// Reads stored bytes, or says which row cannot be read.
+pub(super) fn decode_stored(id: i64, bytes: &[u8]) -> Result<(Row, StoredId<'_>), Error> {
     decode(id, bytes).ok_or_else(|| Error::Stored(format!("request {id}: its bytes are no row of a known form")))
 }
 
@@ -306,6 +307,14 @@ pub(super) fn read_range(connection: &Connection, after: i64, until: i64) -> Res
         Ok(())
     })?;
     Ok(rows)
+}
+
+/// One row; `None` where there is none of that id.
+pub(super) fn read_one(connection: &Connection, id: i64) -> Result<Option<Row>, Error> {
+    let mut statement = connection.prepare_cached("SELECT data FROM requests WHERE id = ?1")?;
+    let mut found = statement.query([id])?;
+    let Some(stored) = found.next()? else { return Ok(None) };
+    Ok(Some(decode_stored(id, stored.get_ref(0)?.as_blob().unwrap_or_default())?.0))
 }
 
 /// Writes a row anew. The request id stays.

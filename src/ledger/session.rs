@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as Stored};
 
-use super::batch::Entry;
+use super::batch::{Batch, Entry};
 use super::intern::NameKind;
 use super::open::{Error, Ledger};
 use crate::meter::{Ended, Meter};
 use crate::record::{Anomaly, Currency, Micros, Row, Tokens};
 use crate::session::{
     Asked, Closure, Conversation, Costs, Derived, DerivedId, Group, Key, LATENESS, LastMessages, MAX_SPAN, Messages,
-    Part, Reason, Sessions, Stored as Around,
+    Name, Part, Reason, Sessions, Stored as Around,
 };
 use crate::wording::hex;
 
@@ -83,6 +83,11 @@ impl SessionFold {
         Ok(SessionFold { sessions, derived, next_closure, counted, behind: None })
     }
 
+    /// The last closing that is committed.
+    pub(super) fn last_closure(&self) -> i64 {
+        self.next_closure - 1
+    }
+
     /// Whether there are closings that the series on disk do not count yet.
     pub(super) fn is_dirty(&self) -> bool {
         self.counted + 1 < self.next_closure
@@ -90,16 +95,20 @@ impl SessionFold {
 }
 
 impl Ledger {
-    /// Finds an entry's session, part and previous row. `new_names` is the first name that this batch has made.
+    /// Finds an entry's session, part and previous row. `new_names` is the first name that this batch has made,
+    /// `oldest_exemplar` the end of the oldest request whose trace is worth naming.
     pub(super) fn place_in_session(
         &mut self,
+        batch: &Batch,
         entry: &mut Entry,
         gateway: u32,
-        client: &[u8],
-        messages: &[u8],
         new_names: u32,
+        oldest_exemplar: Micros,
     ) -> Result<(), Error> {
+        let (client, messages) = (batch.bytes(&entry.client), batch.bytes(&entry.messages));
+        let session = batch.bytes(&entry.session);
         let row = &mut entry.row;
+        let mut derived = None;
         if row.session == 0 {
             let name = self.interner.set(entry.place).map_or("", |set| set.attributes.gateway.as_str());
             let asked = Asked {
@@ -115,6 +124,7 @@ impl Ledger {
             };
             if let Some(joined) = self.session_fold.derived.join(&asked) {
                 let DerivedId(id) = joined.id;
+                derived = Some(joined.id);
                 row.session = self.interner.name_id(&self.connection, NameKind::DerivedSession, hex(&id).as_bytes())?;
                 if joined.ambiguous {
                     row.anomalies.insert(Anomaly::AmbiguousSession);
@@ -129,6 +139,21 @@ impl Ledger {
             if key.session >= new_names { Ok(Around::default()) } else { parts_around(connection, key, start) }
         })?;
         (row.part, row.previous, entry.reopened) = (placement.part, placement.previous, placement.reopened);
+        let end = row.start.saturating_add(row.duration.unwrap_or(0));
+        entry.exemplar = match self.exemplars {
+            None => row.trace_id,
+            // Older ones are not shown, and most rows of a log that is read anew are older.
+            Some(_) if end < oldest_exemplar => None,
+            Some(grouping) => {
+                let logged = self.interner.session_text(session);
+                let name = match derived {
+                    Some(id) => Some(Name::Derived(id)),
+                    None => (!session.is_empty()).then_some(Name::Logged(&logged)),
+                };
+                let gateway = self.interner.set(entry.place).map_or("", |set| set.attributes.gateway.as_str());
+                Some(grouping.trace(gateway, name, row).0)
+            }
+        };
         Ok(())
     }
 
@@ -272,7 +297,8 @@ impl Ledger {
             .prepare_cached("SELECT id FROM closures WHERE last_row > ?1 ORDER BY id LIMIT 1")?
             .query_row([until], |row| row.get(0))
             .optional()?;
-        let before = kept.unwrap_or(i64::MAX).min(self.session_fold.counted + 1);
+        let needed = self.session_fold.counted.min(self.sinks.last_closure());
+        let before = kept.unwrap_or(i64::MAX).min(needed.saturating_add(1));
         self.connection.prepare_cached("DELETE FROM closures WHERE id < ?1")?.execute([before])?;
         Ok(())
     }

@@ -66,3 +66,15 @@ CREATE TABLE conversations (
     pair_first INTEGER NOT NULL,
     pair_last  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- How far each receiver of spans has come, and what became of the spans. row and closure: the last ones that it has.
+-- failed: JSON array of counts by reason.
+CREATE TABLE sinks (
+    name     TEXT PRIMARY KEY,
+    row      INTEGER NOT NULL,
+    closure  INTEGER NOT NULL,
+    exported INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    expired  INTEGER NOT NULL,
+    failed   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,11 +1,12 @@
 //! Batches become transactions, and the thread that does it.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::availability::ProbeResult;
 use super::availability_query::Facts;
@@ -15,10 +16,12 @@ use super::intern::{self, NameKind};
 use super::open::{Error, Ledger};
 use super::row::{Binder, ROWS_PER_STATEMENT, insert_sql};
 use super::session::count_placement;
+use super::sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 use super::tally::Tally;
 use crate::clock::Clock;
-use crate::meter::SourceCounts;
+use crate::meter::{EXEMPLAR_AGE_MICROS, SourceCounts};
 use crate::record::Micros;
+use crate::session::id::Grouping;
 
 /// Batches that may wait: the reader is held back beyond.
 const QUEUE: usize = 1;
@@ -71,7 +74,9 @@ impl Ledger {
             !repeated
         });
         let new_names = self.interner.next_name();
-        self.session_fold.sessions.set_wall(self.clock.now());
+        let wall = self.clock.now();
+        self.session_fold.sessions.set_wall(wall);
+        let oldest_exemplar = wall.saturating_sub(EXEMPLAR_AGE_MICROS);
         for (index, entry) in (0_i64..).zip(&mut entries) {
             let (connection, interner) = (&self.connection, &mut self.interner);
             let row = &mut entry.row;
@@ -89,8 +94,7 @@ impl Ledger {
             for cost in [row.cost, row.logged_cost].into_iter().flatten() {
                 interner.currency_id(connection, Some(cost.currency))?;
             }
-            let (client, messages) = (batch.bytes(&entry.client), batch.bytes(&entry.messages));
-            self.place_in_session(entry, gateway, client, messages, new_names)?;
+            self.place_in_session(&batch, entry, gateway, new_names, oldest_exemplar)?;
         }
         batch.entries = entries;
         let mut counts = Vec::new();
@@ -113,7 +117,7 @@ impl Ledger {
         for entry in &prepared.batch.entries {
             let Some(set) = self.interner.set(entry.place) else { continue };
             let row = &entry.row;
-            meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), Some(now));
+            meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), entry.exemplar, Some(now));
             count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
             self.folds.observe(row);
             self.tally.observe(row);
@@ -187,11 +191,15 @@ pub struct Status {
     pub rows: u64,
     /// Open sessions by gateway.
     pub sessions_open: std::collections::BTreeMap<String, u64>,
+    /// Sinks in use.
+    pub sinks: std::collections::BTreeMap<String, SinkState>,
     /// Time of the last commit.
     pub last_commit: Option<Micros>,
     /// When each job last succeeded.
     pub jobs: std::collections::BTreeMap<&'static str, Micros>,
-    /// What was committed since the start.
+    /// Batches handed over since the start.
+    sent: u64,
+    /// Batches committed since the start.
     pub committed: u64,
     /// Batches of looks at targets that were committed since the start.
     pub probes_committed: u64,
@@ -204,6 +212,9 @@ pub struct Status {
 /// Committed batches whose memory is used again: passed from thread to thread it would be scattered over the heap.
 type Spares = Arc<Mutex<Vec<Batch>>>;
 
+/// Who wants to know of each commit.
+type Wakers = Arc<Mutex<Vec<Weak<Notify>>>>;
+
 /// What the writer is asked to do.
 enum Message {
     Batch(Box<Batch>),
@@ -214,6 +225,10 @@ enum Message {
     Targets(Vec<(String, String)>, crate::sla::Config),
     Probes(Vec<ProbeResult>),
     Facts([Micros; 3], SyncSender<Facts>),
+    Exemplars(Option<Grouping>),
+    UseSink(String, SinkStart, SyncSender<SinkPosition>),
+    LeaveSink(String),
+    MoveSink(String, Option<SinkPosition>, SinkCounts, SyncSender<()>),
     ClockStep,
     Stop,
 }
@@ -224,6 +239,7 @@ pub struct Writer {
     sender: SyncSender<Message>,
     status: Arc<Mutex<Status>>,
     spares: Spares,
+    wakers: Wakers,
     thread: Option<JoinHandle<Result<(Ledger, Tally), Error>>>,
 }
 
@@ -233,6 +249,7 @@ pub struct Handle {
     sender: SyncSender<Message>,
     status: Arc<Mutex<Status>>,
     spares: Spares,
+    wakers: Wakers,
 }
 
 /// The writer ended; its own result says why.
@@ -246,6 +263,7 @@ impl Handle {
     /// # Errors
     /// The writer has ended.
     pub fn send(&self, batch: Batch) -> Result<(), Ended> {
+        self.status.lock().sent += 1;
         self.sender.send(Message::Batch(Box::new(batch))).map_err(|_| Ended)
     }
 
@@ -314,6 +332,42 @@ impl Handle {
         self.status.lock().behind = Some(behind);
     }
 
+    /// Says which traces exemplars name from now on; `None` for the gateway's own.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn set_exemplars(&self, grouping: Option<Grouping>) -> Result<(), Ended> {
+        self.sender.send(Message::Exemplars(grouping)).map_err(|_| Ended)
+    }
+
+    /// Puts a sink in use and returns its position.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn use_sink(&self, name: &str, start: SinkStart) -> Result<SinkPosition, Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::UseSink(name.to_owned(), start, reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
+    /// Takes a sink out of use.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn leave_sink(&self, name: &str) -> Result<(), Ended> {
+        self.sender.send(Message::LeaveSink(name.to_owned())).map_err(|_| Ended)
+    }
+
+    /// Moves a sink and adds to its counts; returns when that is on disk.
+    ///
+    /// # Errors
+    /// The writer has ended; nothing was moved.
+    pub fn move_sink(&self, name: &str, position: Option<SinkPosition>, counts: SinkCounts) -> Result<(), Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::MoveSink(name.to_owned(), position, counts, reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
     /// Counts a step of the wall clock.
     ///
     /// # Errors
@@ -352,6 +406,18 @@ impl Handle {
         self.status.lock().committed
     }
 
+    /// Notifies whoever holds `waker` after each commit, for as long as somebody does.
+    pub fn wake_on_commit(&self, waker: &Arc<Notify>) {
+        self.wakers.lock().push(Arc::downgrade(waker));
+    }
+
+    /// Whether all that was handed over is committed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let status = self.status.lock();
+        status.committed >= status.sent
+    }
+
     /// Ends the writer if it is waiting for the disk: what it cannot commit now is read again at the next start.
     pub fn give_up(&self) {
         self.status.lock().give_up = true;
@@ -373,10 +439,12 @@ impl Writer {
         let shared = Arc::clone(&status);
         let spares = Spares::default();
         let given_back = Arc::clone(&spares);
+        let wakers = Wakers::default();
+        let woken = Arc::clone(&wakers);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || {
-                let mut thread = Thread::new(ledger, retention, shared, given_back);
+                let mut thread = Thread::new(ledger, retention, shared, given_back, woken);
                 let ended = thread.run(&receiver);
                 if let Err(error) = &ended {
                     thread.status.lock().failure = Some(error.to_string());
@@ -387,13 +455,18 @@ impl Writer {
                 })
             })
             .map_err(|source| Error::File { action: "start a thread for", path: "the ledger".into(), source })?;
-        Ok(Writer { sender, status, spares, thread: Some(thread) })
+        Ok(Writer { sender, status, spares, wakers, thread: Some(thread) })
     }
 
     /// A way to send to it.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle { sender: self.sender.clone(), status: Arc::clone(&self.status), spares: Arc::clone(&self.spares) }
+        Handle {
+            sender: self.sender.clone(),
+            status: Arc::clone(&self.status),
+            spares: Arc::clone(&self.spares),
+            wakers: Arc::clone(&self.wakers),
+        }
     }
 
     /// Whether the thread has ended by itself.
@@ -421,15 +494,22 @@ struct Thread {
     retention: Retention,
     status: Arc<Mutex<Status>>,
     spares: Spares,
+    wakers: Wakers,
     clock: Clock,
     folds_written: Instant,
     retention_looked: Option<Instant>,
 }
 
 impl Thread {
-    fn new(ledger: Ledger, retention: Retention, status: Arc<Mutex<Status>>, spares: Spares) -> Thread {
+    fn new(ledger: Ledger, retention: Retention, status: Arc<Mutex<Status>>, spares: Spares, wakers: Wakers) -> Thread {
         let clock = ledger.clock.clone();
-        Thread { folds_written: clock.instant(), retention_looked: None, ledger, retention, status, spares, clock }
+        let folds_written = clock.instant();
+        Thread { folds_written, retention_looked: None, ledger, retention, status, spares, wakers, clock }
+    }
+
+    /// Tells those who wait for it that something was committed.
+    fn wake(&self) {
+        self.wakers.lock().retain(|waker| waker.upgrade().inspect(|waker| waker.notify_one()).is_some());
     }
 
     fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
@@ -484,6 +564,24 @@ impl Thread {
                     // Whoever asked may have gone.
                     let _ = reply.send(facts);
                 }
+                Ok(Message::Exemplars(grouping)) => self.ledger.exemplars = grouping,
+                Ok(Message::UseSink(name, start, reply)) => {
+                    let used = self.until_written(|ledger| ledger.use_sink(&name, start))?;
+                    let Some(position) = used else { return Ok(()) };
+                    let _ = reply.send(position);
+                    self.publish_sinks();
+                }
+                Ok(Message::LeaveSink(name)) => {
+                    self.ledger.leave_sink(&name);
+                    self.publish_sinks();
+                }
+                Ok(Message::MoveSink(name, position, counts, reply)) => {
+                    if self.until_written(|ledger| ledger.move_sink(&name, position, &counts))?.is_none() {
+                        return Ok(());
+                    }
+                    let _ = reply.send(());
+                    self.publish_sinks();
+                }
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     self.ledger.session_fold.behind.clone_from(&self.status.lock().behind);
@@ -517,6 +615,7 @@ impl Thread {
                         status.sources.entry(name.clone()).or_default().add(added);
                     }
                     drop(status);
+                    self.wake();
                     let mut spares = self.spares.lock();
                     if spares.len() <= QUEUE {
                         spares.push(prepared.batch);
@@ -571,6 +670,11 @@ impl Thread {
         self.ledger.meter.lock().observe_commit_failure();
     }
 
+    fn publish_sinks(&self) {
+        let sinks = self.ledger.sinks();
+        self.status.lock().sinks = sinks;
+    }
+
     /// Whether there is something in memory that belongs on disk.
     fn is_dirty(&self) -> bool {
         self.ledger.folds.is_dirty() || self.ledger.session_fold.is_dirty()
@@ -587,9 +691,11 @@ impl Thread {
         if self.ledger.folds.is_large() || too_many_open || is_due {
             self.folds_written = now;
             self.attempt("folds", Ledger::write_folds)?;
+            self.wake();
         }
         let open = self.ledger.open_sessions();
         self.status.lock().sessions_open = open;
+        self.publish_sinks();
         let looked = self.retention_looked.is_some_and(|at| now.saturating_duration_since(at) < RETENTION_INTERVAL);
         if !looked {
             let retention = self.retention.clone();

@@ -237,6 +237,16 @@ catalogue! {
         "Time of the last success of a job of the ledger.";
     AlertNotifications: Counter "tokentail_alert_notifications_total" ["receiver", "outcome"] "",
         "Notifications of Alertmanager that the relay answered, by receiver and what came of them.";
+    OtlpExported: Counter "tokentail_otlp_exported_spans_total" ["sink"] "",
+        "Spans that the receiver has.";
+    OtlpRejected: Counter "tokentail_otlp_rejected_spans_total" ["sink"] "",
+        "Spans that the receiver did not want; they are not sent again.";
+    OtlpExpired: Counter "tokentail_otlp_expired_spans_total" ["sink"] "",
+        "Requests that the ledger's bound of size removed before they could be sent.";
+    OtlpFailed: Counter "tokentail_otlp_failed_exports_total" ["sink", "reason"] "",
+        "Exports that failed, by reason; their spans wait and are sent again, or count as rejected.";
+    OtlpPending: Gauge "tokentail_otlp_pending_spans" ["sink"] "",
+        "Spans that wait to be sent.";
     ClockSteps: Counter "tokentail_clock_steps_total" [] "",
         "Times that wall clock and monotonic clock parted by more than 1 s.";
     SeriesFolded: Counter "tokentail_series_folded_total" ["metric"] "",

@@ -22,7 +22,7 @@ use crate::record::{Currency, Micros, money};
 use crate::wording::hex;
 
 /// How long an exemplar is worth a look.
-const EXEMPLAR_AGE_MICROS: i64 = 5 * 60 * 1_000_000;
+pub const EXEMPLAR_AGE_MICROS: i64 = 5 * 60 * 1_000_000;
 
 /// What only the moment knows of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,21 @@ pub struct BudgetState {
     pub used_nanos: i128,
 }
 
+/// What became of the spans of one sink, as committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkGauges {
+    /// Spans that the receiver has.
+    pub exported: u64,
+    /// Spans that it did not want.
+    pub rejected: u64,
+    /// Rows that were removed before they could be sent.
+    pub expired: u64,
+    /// Requests that failed, by reason.
+    pub failed: Vec<(&'static str, u64)>,
+    /// Spans that wait.
+    pub pending: u64,
+}
+
 /// Everything on the page that is no fold over rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gauges {
@@ -69,6 +84,8 @@ pub struct Gauges {
     pub request_availability: Vec<(String, f64)>,
     /// Open sessions by gateway.
     pub sessions_open: BTreeMap<String, u64>,
+    /// Sinks in use.
+    pub sinks: BTreeMap<String, SinkGauges>,
     /// Rows ever written.
     pub ledger_rows: u64,
     /// Bytes on disk.
@@ -327,6 +344,13 @@ impl Samples<'_> {
             Id::JobSuccess => gauges.jobs.iter().try_for_each(|(task, at)| self.gauge([task], seconds(*at))),
             // The relay is a process of its own and writes them on its own page.
             Id::AlertNotifications => Ok(()),
+            Id::OtlpExported => self.per_sink(|sink| sink.exported),
+            Id::OtlpRejected => self.per_sink(|sink| sink.rejected),
+            Id::OtlpExpired => self.per_sink(|sink| sink.expired),
+            Id::OtlpFailed => gauges.sinks.iter().try_for_each(|(name, sink)| {
+                sink.failed.iter().try_for_each(|(reason, count)| self.counter([name, reason], *count))
+            }),
+            Id::OtlpPending => gauges.sinks.iter().try_for_each(|(name, sink)| self.gauge([name], float(sink.pending))),
             Id::ClockSteps => self.counter([], self.meter.own.clock_steps),
             Id::SeriesFolded => {
                 let folded = self.meter.folded();
@@ -536,6 +560,11 @@ impl Samples<'_> {
             self.amount([gateway, consumer], NO_DIMENSIONS, i128::from(micros) * 1_000)?;
         }
         Ok(())
+    }
+
+    fn per_sink(&mut self, value: impl Fn(&SinkGauges) -> u64) -> fmt::Result {
+        let page = self.page;
+        page.gauges.sinks.iter().try_for_each(|(name, sink)| self.counter([name], value(sink)))
     }
 
     fn per_source(&mut self, value: impl Fn(&SourceGauges) -> u64) -> fmt::Result {

@@ -216,9 +216,16 @@ impl Meter {
         buckets.iter().map(|bounds| bounds.seconds().len() + 3).sum::<usize>() + 1
     }
 
-    /// Folds one committed row. `tools` are the names of the tools called; `now` is the time of a new series' birth,
+    /// Folds one committed row. `tools` are the names of the tools called, `exemplar` the trace that it is sent in; `now` is the time of a new series' birth,
     /// `None` while rows are replayed at start.
-    pub fn observe(&mut self, row: &Row, attributes: &Attributes, tools: &[String], now: Option<Instant>) {
+    pub fn observe(
+        &mut self,
+        row: &Row,
+        attributes: &Attributes,
+        tools: &[String],
+        exemplar: Option<[u8; 16]>,
+        now: Option<Instant>,
+    ) {
         let trusted = row.outcome == Outcome::Success || row.price_row != 0;
         let handles = match self.handles.get(&(row.attributes, trusted)) {
             Some(handles) => *handles,
@@ -238,7 +245,7 @@ impl Meter {
             self.fold(Id::RequestDuration);
         }
         self.observe_request(row, handles.request);
-        self.observe_model(row, handles.model);
+        self.observe_model(row, handles.model, exemplar);
         self.observe_price(row, handles.price);
         for anomaly in row.anomalies.iter() {
             self.observe_anomaly(&attributes.gateway, anomaly, now);
@@ -266,7 +273,7 @@ impl Meter {
         self.lines += series.lines() - before;
     }
 
-    fn observe_model(&mut self, row: &Row, at: usize) {
+    fn observe_model(&mut self, row: &Row, at: usize, exemplar: Option<[u8; 16]>) {
         let Some(series) = self.models.change(at) else { return };
         if row.usage_missing {
             series.usage_missing += 1;
@@ -274,7 +281,7 @@ impl Meter {
         if row.outcome != Outcome::Success {
             return;
         }
-        let exemplar = row.trace_id.map(|trace_id| (trace_id, row.start.saturating_add(row.duration.unwrap_or(0))));
+        let exemplar = exemplar.map(|trace_id| (trace_id, row.start.saturating_add(row.duration.unwrap_or(0))));
         if let Some(duration) = row.duration {
             series.duration.observe(&self.duration_bounds, duration.saturating_mul(1000), exemplar);
         }

@@ -40,7 +40,7 @@ fn a_hundred_thousand_consumers_stay_within_the_bound_and_lose_nothing() {
     let mut meter = Meter::new(Config::default());
     for consumer in 0..100_000 {
         let id = u32::try_from(consumer).unwrap();
-        meter.observe(&row(id), &attributes(consumer % 3, consumer), &[], None);
+        meter.observe(&row(id), &attributes(consumer % 3, consumer), &[], None, None);
     }
     assert!(meter.lines() <= meter.config().max_lines, "{}", meter.lines());
     assert_eq!(requests(&meter), 100_000);
@@ -55,7 +55,7 @@ fn a_hundred_thousand_consumers_stay_within_the_bound_and_lose_nothing() {
 fn thirty_models_and_a_hundred_and_fifty_consumers_are_not_folded() {
     let mut meter = Meter::new(Config::default());
     for id in 0..30 * 150 {
-        meter.observe(&row(u32::try_from(id).unwrap()), &attributes(id / 150, id % 150), &[], None);
+        meter.observe(&row(u32::try_from(id).unwrap()), &attributes(id / 150, id % 150), &[], None, None);
     }
     assert_eq!(meter.requests.entries.len(), 30 * 150);
     assert!(meter.own_pending.folded.is_empty(), "{:?}", meter.own_pending.folded);
@@ -68,7 +68,7 @@ fn a_small_page_folds_consumer_first_then_route_and_never_the_model() {
     for id in 0..2_000_usize {
         let mut attributes = attributes(id % 7, id);
         attributes.route = format!("r{}", id % 50);
-        meter.observe(&row(u32::try_from(id).unwrap()), &attributes, &[], None);
+        meter.observe(&row(u32::try_from(id).unwrap()), &attributes, &[], None, None);
     }
     assert_eq!(requests(&meter), 2_000);
     let models: BTreeSet<_> = meter.requests.entries.iter().map(|entry| entry.labels.0[3].as_str()).collect();
@@ -80,7 +80,7 @@ fn a_small_page_folds_consumer_first_then_route_and_never_the_model() {
 fn a_restored_meter_goes_on_where_it_stood() {
     let mut meter = Meter::new(Config::default());
     for id in 0..300 {
-        meter.observe(&row(id), &attributes(1, id as usize), &["search".into()], None);
+        meter.observe(&row(id), &attributes(1, id as usize), &["search".into()], None, None);
     }
     meter.observe_commit(1_000_000);
     let stored = meter.take_dirty();
@@ -93,8 +93,8 @@ fn a_restored_meter_goes_on_where_it_stood() {
     restored.restored();
     assert_eq!(restored.lines(), meter.lines());
     for meter in [&mut meter, &mut restored] {
-        meter.observe(&row(900), &attributes(1, 900), &[], None);
-        meter.observe(&row(7), &attributes(1, 7), &[], None);
+        meter.observe(&row(900), &attributes(1, 900), &[], None, None);
+        meter.observe(&row(7), &attributes(1, 7), &[], None, None);
     }
     for (one, two) in meter.requests.entries.iter().zip(&restored.requests.entries) {
         assert_eq!((&one.labels, &one.value), (&two.labels, &two.value));
@@ -114,7 +114,7 @@ fn a_dimension_becomes_a_label_and_stops_being_one_without_losing_a_count() {
         stored.iter().for_each(|dirty| meter.restore(dirty).unwrap());
         meter.restored();
         for (id, attributes) in (0..).zip(&attributes) {
-            meter.observe(&row(id), attributes, &[], None);
+            meter.observe(&row(id), attributes, &[], None, None);
         }
         assert_eq!(meter.requests.entries.len(), series);
         let dirty = meter.take_dirty();
@@ -133,10 +133,10 @@ fn new_series_are_held_at_zero_but_not_those_of_history() {
     let hold = std::time::Duration::from_secs(30);
     let mut meter = Meter::new(Config { new_series_hold: hold, ..Config::default() });
     let start = crate::clock::Clock::manual(0).instant();
-    meter.observe(&row(1), &attributes(1, 1), &[], Some(start));
+    meter.observe(&row(1), &attributes(1, 1), &[], None, Some(start));
     let later = start + hold;
     meter.hold_new_series(later);
-    meter.observe(&row(2), &attributes(1, 2), &[], Some(later));
+    meter.observe(&row(2), &attributes(1, 2), &[], None, Some(later));
     let held = |now| -> Vec<bool> { meter.requests.entries.iter().map(|e| meter.is_held(e.born, now)).collect() };
     assert_eq!(held(later), [false, true]);
     assert_eq!(held(later + hold), [false, false]);
@@ -146,6 +146,6 @@ fn new_series_are_held_at_zero_but_not_those_of_history() {
 fn a_made_up_model_of_a_failed_request_is_no_label_value() {
     let mut meter = Meter::new(Config::default());
     let failed = Row { outcome: Outcome::Error(ErrorReason::Client), price_row: 0, cost: None, ..row(1) };
-    meter.observe(&failed, &attributes(1, 1), &[], None);
+    meter.observe(&failed, &attributes(1, 1), &[], None, None);
     assert_eq!(meter.requests.entries[0].labels.0[3], UNKNOWN);
 }

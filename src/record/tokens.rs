@@ -66,6 +66,17 @@ impl Tokens {
         self.cache_write_5m + self.cache_write_1h
     }
 
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Tokens) {
+        let Tokens { uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning } = self;
+        *uncached_input += other.uncached_input;
+        *cache_read += other.cache_read;
+        *cache_write_5m += other.cache_write_5m;
+        *cache_write_1h += other.cache_write_1h;
+        *visible_output += other.visible_output;
+        *reasoning += other.reasoning;
+    }
+
     /// Input and output.
     #[must_use]
     pub fn total(&self) -> u64 {

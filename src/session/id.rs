@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::record::Micros;
+use crate::record::{Micros, Row};
 use crate::wording::hex;
 
 /// Length in microseconds of the window that one trace of a session covers, unless configured: 24 h.
@@ -51,6 +51,33 @@ impl<'a> Name<'a> {
         match self {
             Name::Logged(text) => [b"logged", text.as_bytes()],
             Name::Derived(DerivedId(bytes)) => [b"derived", bytes],
+        }
+    }
+}
+
+/// Which requests share a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// Those of one session and window, below the session's span.
+    Session,
+    /// None: each request is a trace.
+    Request,
+    /// Each joins the trace that the gateway itself reported, where the log names it.
+    Gateway,
+}
+
+impl Grouping {
+    /// All with the names of the configuration.
+    pub const ALL: [(Grouping, &'static str); 3] =
+        [(Grouping::Session, "session"), (Grouping::Request, "request"), (Grouping::Gateway, "gateway")];
+
+    /// Trace id of a request and whether it lies below a session's span. `name` is that of its session.
+    #[must_use]
+    pub fn trace(self, gateway: &str, name: Option<Name<'_>>, row: &Row) -> ([u8; 16], bool) {
+        match (self, name, row.trace_id) {
+            (Grouping::Session, Some(name), _) => (session_trace(gateway, name, window_start(row.start, WINDOW)), true),
+            (Grouping::Gateway, _, Some(trace)) => (trace, false),
+            _ => (request_trace(&row.key), false),
         }
     }
 }

@@ -158,14 +158,7 @@ impl Part {
         self.usage_missing += u64::from(row.usage_missing);
         self.unpriced += u64::from(row.unpriced);
         self.tool_calls += u64::from(tool_calls);
-        let Tokens { uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning } =
-            &mut self.tokens;
-        *uncached_input += row.tokens.uncached_input;
-        *cache_read += row.tokens.cache_read;
-        *cache_write_5m += row.tokens.cache_write_5m;
-        *cache_write_1h += row.tokens.cache_write_1h;
-        *visible_output += row.tokens.visible_output;
-        *reasoning += row.tokens.reasoning;
+        self.tokens.add(&row.tokens);
         if let Some(cost) = row.cost {
             self.costs.add(cost.currency, i128::from(cost.nanos));
         }

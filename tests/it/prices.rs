@@ -128,7 +128,8 @@ fn a_model_that_nobody_prices_is_counted_apart_until_it_is_priced_and_old_reques
     let page = sidecar.wait_page("the page is there", |_| true);
     let after = page.counters();
     for (name, value) in &counters {
-        if !name.contains("ledger_") {
+        // Sessions may close in between.
+        if !name.contains("ledger_") && !name.contains("session") {
             assert_eq!(after.get(name), Some(value), "{name}");
         }
     }

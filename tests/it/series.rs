@@ -13,7 +13,10 @@ fn page_of(folder: &std::path::Path, more: &str) -> Page {
     let text = format!("data_dir: data\nsources: [{{name: later, format: higress, path: later.log}}]\n{more}");
     fs::write(&config, text).expect("write the configuration");
     let sidecar = Sidecar::start(arguments!["--config", config]);
-    sidecar.wait_page("the page is there", |_| true)
+    let page = sidecar.wait_page("the page is there", |_| true);
+    // What is killed folds its last rows again, by the bound of the next start.
+    assert_eq!(sidecar.stop(), Some(0));
+    page
 }
 
 fn count_lines(page: &Page) -> usize {
