@@ -22,7 +22,7 @@ pub const ROLLUP_HOUR: i64 = 3600;
 /// Rows of one block.
 pub(super) const BLOCK_ROWS: i64 = 8_192;
 /// Rows after which folds are written at the latest.
-const MAX_ROWS: i64 = 262_144;
+const MAX_ROWS: i64 = 131_072;
 /// Rollup cells in memory after which folds are written at the latest.
 const MAX_CELLS: usize = 16_384;
 
