@@ -2,12 +2,14 @@
 //!
 //! The ledger is the truth, and everything else is a view of it. A log line becomes a record; rows, the position in the
 //! log and the counts of unusable lines are committed together, by one writer, in one transaction. Rollups and metric
-//! series are *folds* over committed rows, so what a scrape has shown is on disk.
+//! series are *folds* over committed rows, so what a scrape has shown is on disk; spans are *cursors* over them, so an outage of a
+//! receiver is a cursor that waits.
 //!
 //! ```text
-//! bytes ─tail─▶ line ─format─▶ Record ─pricing─▶ Priced ─▶ batch ─▶ ledger ─┬─ folds ───▶ meter ─▶ page ─exposition─▶ /metrics
-//!                  └ Skipped / Rejected, counted ──────────┘  (rows +       └─ queries ─▶ month's cost, budgets, checks
-//!                                                              positions)
+//! bytes ─tail─▶ line ─format─▶ Record ─pricing─▶ Priced ─┐                        ┌─ folds ───▶ meter ─▶ page ─exposition─▶ /metrics
+//!                  └ Skipped / Rejected, counted ────────┼─▶ ledger ──────────────┼─ cursors ─▶ otlp ─▶ receivers of traces
+//! target ─probe─▶ result ────────────────────────────────┘  (rows, positions,     └─ queries ─▶ sla, report, budgets, checks
+//!                                                            sessions, outages)
 //! ```
 //!
 //! In reading order; each folder's front page says how it works:

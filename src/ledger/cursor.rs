@@ -187,7 +187,7 @@ impl Cursor {
                 break;
             }
             position.closure = id;
-            if let Some(window) = window {
+            if let Some(window) = window.filter(|_| closure.last_row > after.since) {
                 entries.closed.extend(self.closed_part(closure, window)?);
             }
         }

@@ -151,7 +151,7 @@ impl Moment {
     }
 
     /// Parts that hold rows which the parts on disk do not hold yet, as they are with them, by id; of one session or of
-    /// all. At most 262,144 rows are looked at.
+    /// all. At most 131,072 rows are looked at.
     pub(super) fn unfolded(&self, only: Option<u32>) -> Result<BTreeMap<i64, Part>, Error> {
         let mut parts: BTreeMap<i64, Part> = BTreeMap::new();
         let wanted = |session: u32, part: i64| part != 0 && only.is_none_or(|only| only == session);

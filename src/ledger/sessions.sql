@@ -67,12 +67,14 @@ CREATE TABLE conversations (
     pair_last  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- How far each receiver of spans has come, and what became of the spans. row and closure: the last ones that it has.
+-- How far each receiver of spans has come, and what became of the spans. row and closure: the last ones that it has; since: the row
+-- behind which it began.
 -- failed: JSON array of counts by reason.
 CREATE TABLE sinks (
     name     TEXT PRIMARY KEY,
     row      INTEGER NOT NULL,
     closure  INTEGER NOT NULL,
+    since    INTEGER NOT NULL,
     exported INTEGER NOT NULL,
     rejected INTEGER NOT NULL,
     expired  INTEGER NOT NULL,

@@ -16,6 +16,8 @@ pub struct SinkPosition {
     pub row: i64,
     /// The last closing of a part of a session.
     pub closure: i64,
+    /// The row behind which it began: parts of sessions that ended before are not its.
+    pub since: i64,
 }
 
 /// What became of a sink's spans since it was added.
@@ -91,7 +93,8 @@ impl Ledger {
             None => {
                 let position = match start {
                     SinkStart::Now => {
-                        SinkPosition { row: self.next_row - 1, closure: self.session_fold.last_closure() }
+                        let row = self.next_row - 1;
+                        SinkPosition { row, closure: self.session_fold.last_closure(), since: row }
                     }
                     SinkStart::Oldest => SinkPosition::default(),
                 };
@@ -127,10 +130,10 @@ impl Ledger {
     /// The sinks in use.
     #[must_use]
     pub fn sinks(&self) -> BTreeMap<String, SinkState> {
-        let last = SinkPosition { row: self.next_row - 1, closure: self.session_fold.last_closure() };
+        let (last_row, last_closure) = (self.next_row - 1, self.session_fold.last_closure());
         let pending = |state: &SinkState| {
-            let rows = last.row.saturating_sub(state.position.row).max(0);
-            rows.saturating_add(last.closure.saturating_sub(state.position.closure).max(0))
+            let rows = last_row.saturating_sub(state.position.row).max(0);
+            rows.saturating_add(last_closure.saturating_sub(state.position.closure).max(0))
         };
         let with_pending =
             |state: &SinkState| SinkState { pending: u64::try_from(pending(state)).unwrap_or(0), ..state.clone() };
@@ -144,7 +147,7 @@ fn read(connection: &Connection, name: &str) -> Result<Option<SinkState>, Error>
             |index: usize| -> rusqlite::Result<u64> { Ok(u64::try_from(row.get::<_, i64>(index)?).unwrap_or(0)) };
         let failed: String = row.get(5)?;
         Ok(SinkState {
-            position: SinkPosition { row: row.get(0)?, closure: row.get(1)? },
+            position: SinkPosition { row: row.get(0)?, closure: row.get(1)?, since: row.get(6)? },
             counts: SinkCounts {
                 exported: count(2)?,
                 rejected: count(3)?,
@@ -155,7 +158,7 @@ fn read(connection: &Connection, name: &str) -> Result<Option<SinkState>, Error>
         })
     };
     let mut statement = connection
-        .prepare_cached("SELECT row, closure, exported, rejected, expired, failed FROM sinks WHERE name = ?1")?;
+        .prepare_cached("SELECT row, closure, exported, rejected, expired, failed, since FROM sinks WHERE name = ?1")?;
     Ok(statement.query_row([name], state).optional()?)
 }
 
@@ -164,8 +167,8 @@ fn write(connection: &Connection, name: &str, state: &SinkState) -> Result<(), E
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO sinks (name, row, closure, exported, rejected, expired, failed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR REPLACE INTO sinks (name, row, closure, exported, rejected, expired, failed, since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute((
             name,
@@ -175,6 +178,7 @@ fn write(connection: &Connection, name: &str, state: &SinkState) -> Result<(), E
             count(counts.rejected),
             count(counts.expired),
             serde_json::to_string(&counts.failed).unwrap_or_default(),
+            position.since,
         ))?;
     Ok(())
 }
