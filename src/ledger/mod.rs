@@ -8,6 +8,7 @@
 mod availability;
 mod availability_query;
 mod batch;
+mod commit;
 mod config;
 mod cursor;
 mod duplicates;

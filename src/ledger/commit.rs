@@ -1,0 +1,153 @@
+//! Batches become transactions.
+
+use std::time::Instant;
+
+use super::batch::{Batch, duplicate_key};
+use super::intern::{self, NameKind};
+use super::open::{Error, Ledger};
+use super::row::{Binder, ROWS_PER_STATEMENT, insert_sql};
+use super::session::count_placement;
+use crate::meter::{EXEMPLAR_AGE_MICROS, SourceCounts};
+
+/// A batch whose repetitions are dropped and whose ids are found; it may be committed again after a failure.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) batch: Batch,
+    pub(super) counts: Vec<(String, SourceCounts)>,
+    duplicates: u64,
+}
+
+impl Ledger {
+    /// Drops repetitions and finds dictionary ids. To be followed by [`Ledger::commit`], again and again until it
+    /// succeeds, before the next batch is prepared.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn prepare(&mut self, mut batch: Batch) -> Result<Prepared, Error> {
+        let mut entries = std::mem::take(&mut batch.entries);
+        let mut duplicates = 0;
+        // In a loop of its own, as the next one waits for memory.
+        for entry in &mut entries {
+            entry.row.key = duplicate_key(batch.bytes(&entry.key));
+        }
+        let known = &mut self.duplicates;
+        let sources = &mut batch.sources;
+        entries.retain(|entry| {
+            let repeated = known.insert(entry.row.key);
+            if let Some((_, counts)) = sources.get_mut(entry.source) {
+                counts.records += 1;
+                if repeated {
+                    counts.duplicates += 1;
+                } else {
+                    counts.requests += 1;
+                }
+            }
+            duplicates += u64::from(repeated);
+            !repeated
+        });
+        let new_names = self.interner.next_name();
+        let wall = self.clock.now();
+        self.session_fold.sessions.set_wall(wall);
+        let oldest_exemplar = wall.saturating_sub(EXEMPLAR_AGE_MICROS);
+        for (index, entry) in (0_i64..).zip(&mut entries) {
+            let (connection, interner) = (&self.connection, &mut self.interner);
+            let row = &mut entry.row;
+            row.id = self.next_row + index;
+            entry.place = interner.place(connection, batch.bytes(&entry.attributes))?;
+            let gateway;
+            (row.attributes, gateway) = interner.set(entry.place).map_or((0, 0), |set| (set.id, set.gateway));
+            row.user = interner.name_id(connection, NameKind::User, batch.bytes(&entry.user))?;
+            row.session = interner.name_id(connection, NameKind::Session, batch.bytes(&entry.session))?;
+            row.tools = interner.name_id(connection, NameKind::Tools, batch.bytes(&entry.tools))?;
+            // Nothing may fail behind the commit, so what the folds need is looked up here.
+            if row.tools != 0 {
+                interner.tools(connection, row.tools)?;
+            }
+            for cost in [row.cost, row.logged_cost].into_iter().flatten() {
+                interner.currency_id(connection, Some(cost.currency))?;
+            }
+            self.place_in_session(&batch, entry, gateway, new_names, oldest_exemplar)?;
+        }
+        batch.entries = entries;
+        let mut counts = Vec::new();
+        for (name, added) in batch.sources.iter().filter(|(_, counts)| !counts.is_empty()) {
+            counts.push((name.clone(), added.clone()));
+        }
+        Ok(Prepared { batch, counts, duplicates })
+    }
+
+    /// Writes rows, positions and counts in one transaction, then moves the folds and the meter. `now` is the time of
+    /// birth of new series.
+    ///
+    /// # Errors
+    /// Nothing was written; where [`Error::is_passing`] the same batch can be committed later.
+    pub fn commit(&mut self, prepared: &Prepared, now: Instant) -> Result<(), Error> {
+        self.write(prepared)?;
+        self.next_row += i64::try_from(prepared.batch.entries.len()).unwrap_or(0);
+        self.tally.duplicates += prepared.duplicates;
+        let mut meter = self.meter.lock();
+        for entry in &prepared.batch.entries {
+            let Some(set) = self.interner.set(entry.place) else { continue };
+            let row = &entry.row;
+            meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), entry.exemplar, Some(now));
+            count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
+            self.folds.observe(row);
+            self.tally.observe(row, set.gateway);
+        }
+        drop(meter);
+        self.session_fold.derived.written();
+        self.interner.written();
+        Ok(())
+    }
+
+    fn write(&self, prepared: &Prepared) -> Result<(), Error> {
+        let batch = &prepared.batch;
+        let transaction = self.connection.unchecked_transaction()?;
+        intern::write(&transaction, &self.interner.pending)?;
+        // In memory nothing but dictionaries and folds is kept.
+        let mut rows = if self.path.is_some() { batch.entries.as_slice() } else { &[] };
+        let (many, one) = (insert_sql(ROWS_PER_STATEMENT), insert_sql(1));
+        let mut bytes = Vec::new();
+        while !rows.is_empty() {
+            let (size, sql) = if rows.len() >= ROWS_PER_STATEMENT { (ROWS_PER_STATEMENT, &many) } else { (1, &one) };
+            let (now, rest) = rows.split_at_checked(size).unwrap_or((rows, &[]));
+            let mut statement = transaction.prepare_cached(sql)?;
+            let mut binder = Binder::new(&mut statement, &mut bytes);
+            for entry in now {
+                binder.row(batch, entry)?;
+            }
+            binder.execute()?;
+            rows = rest;
+        }
+        self.write_conversations()?;
+        self.write_counts(&prepared.counts)?;
+        let mut upsert = transaction.prepare_cached("INSERT OR REPLACE INTO files (file, position) VALUES (?1, ?2)")?;
+        for (file, position) in &batch.positions {
+            upsert.execute((i64::from_ne_bytes(file.to_ne_bytes()), position))?;
+        }
+        let mut delete = transaction.prepare_cached("DELETE FROM files WHERE file = ?1")?;
+        for file in &batch.forgotten {
+            delete.execute([i64::from_ne_bytes(file.to_ne_bytes())])?;
+        }
+        drop((upsert, delete));
+        Ok(transaction.commit()?)
+    }
+
+    fn write_counts(&self, counts: &[(String, SourceCounts)]) -> Result<(), Error> {
+        let mut select = self.connection.prepare_cached("SELECT counts FROM sources WHERE source = ?1")?;
+        let mut upsert =
+            self.connection.prepare_cached("INSERT OR REPLACE INTO sources (source, counts) VALUES (?1, ?2)")?;
+        for (name, added) in counts {
+            let mut rows = select.query([name])?;
+            let mut total = match rows.next()? {
+                Some(row) => serde_json::from_str(&row.get::<_, String>(0)?)
+                    .map_err(|error| Error::Stored(format!("counts of {name}: {error}")))?,
+                None => SourceCounts::default(),
+            };
+            drop(rows);
+            total.add(added);
+            upsert.execute((name, serde_json::to_string(&total).unwrap_or_default()))?;
+        }
+        Ok(())
+    }
+}
