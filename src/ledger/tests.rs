@@ -325,3 +325,28 @@ fn a_ledger_of_version_1_is_copied_and_brought_to_this_version() {
     .unwrap();
     assert_eq!(found.last(), Some(&(5, 6, 200, true, "not-a-uuid".to_owned())));
 }
+
+#[test]
+fn retention_waits_for_a_sink_until_the_ledger_is_too_large() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(folder.path());
+    ledger.use_sink("slow", SinkStart::Oldest).unwrap();
+    commit(&mut ledger, batch(0..20_000));
+    let requests = || Info::read(folder.path()).unwrap().requests;
+    let old = Retention { requests: Duration::from_secs(3_600), ..Retention::default() };
+    while ledger.retain(&old).unwrap() {}
+    assert_eq!(requests(), 20_000, "all are too old, and none was sent");
+    ledger
+        .move_sink("slow", Some(SinkPosition { row: 9_000, ..SinkPosition::default() }), &SinkCounts::default())
+        .unwrap();
+    while ledger.retain(&old).unwrap() {}
+    assert_eq!(requests(), 20_000 - 8_191, "the first block was sent whole");
+    while ledger.retain(&Retention { max_size: Some(1), ..old.clone() }).unwrap() {}
+    assert_eq!(requests(), 20_000 - 16_383, "what does not fit goes");
+    let mut cursor = Cursor::open(folder.path()).unwrap();
+    let position = ledger.sinks().get("slow").unwrap().position;
+    let entries = cursor.next(position, 10, None).unwrap();
+    assert_eq!((entries.expired, entries.requests.len()), (16_383 - 9_000, 10), "and is told");
+    ledger.leave_sink("slow");
+    assert_eq!(ledger.use_sink("slow", SinkStart::Now).unwrap(), position, "what is known of it is kept");
+}
