@@ -1,8 +1,11 @@
-//! The path of a file that a user wrote becomes its text, of bounded size. What the text means is for others.
+//! The path of a file that a user wrote becomes its text, of bounded size, or its certificates. What they mean is for others.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 /// Reads a file as UTF-8. At most `most` bytes are ever held, whatever the path names: a device, a pipe, a file that grows.
 ///
@@ -23,6 +26,20 @@ pub fn read_text(path: &Path, most: usize) -> io::Result<String> {
         let line = memchr::memchr_iter(b'\n', good).count() + 1;
         io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8, first on line {line}"))
     })
+}
+
+/// Reads a file whole; the error names it.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Reads the certificates of a file in PEM form, at least one; the error names it and says what was expected.
+pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let fault = |what: &str| format!("{}: expected certificates in PEM form: {what}", path.display());
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read_bytes(path)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| fault(&error.to_string()))?;
+    if certificates.is_empty() { Err(fault("found none")) } else { Ok(certificates) }
 }
 
 #[cfg(test)]

@@ -279,7 +279,7 @@ impl Cursor {
             return Ok(*key);
         }
         // The part itself may not be written yet, and the first row may be gone.
-        let key = match row::read_one(&self.connection, row.part)? {
+        let key = match row::read(&self.connection, row.part, |row, _| row)? {
             Some(first) => first.key,
             None => stored_part(&self.connection, row.part)?.map_or(row.key, |part| part.first_key),
         };
@@ -333,7 +333,7 @@ impl Cursor {
         let mut rows = Vec::new();
         let mut next = closure.last_row;
         while next != 0
-            && let Some(row) = row::read_one(&self.connection, next)?
+            && let Some(row) = row::read(&self.connection, next, |row, _| row)?
         {
             next = row.previous;
             rows.push(row);

@@ -253,7 +253,8 @@ impl Moment {
     /// The ledger cannot be read.
     pub fn walk(&self, part: &Part, mut found: impl FnMut(Row, String) -> ControlFlow<()>) -> Result<(), Error> {
         let mut id = part.last_row;
-        while let Some((row, request_id)) = row::read(&self.connection, id)? {
+        while let Some((row, request_id)) = row::read(&self.connection, id, |row, request_id| (row, request_id.text()))?
+        {
             let previous = row.previous;
             if found(row, request_id).is_break() || previous == 0 || previous >= id {
                 break;

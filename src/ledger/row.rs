@@ -335,15 +335,6 @@ pub(super) fn each_wanted(
     Ok(())
 }
 
-/// A row by its id with its request id; `None` where it is not kept.
-pub(super) fn read(connection: &Connection, id: i64) -> Result<Option<(Row, String)>, Error> {
-    let mut statement = connection.prepare_cached("SELECT data FROM requests WHERE id = ?1")?;
-    let mut rows = statement.query([id])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let (row, request_id) = decode_stored(id, row.get_ref(0)?.as_blob().unwrap_or_default())?;
-    Ok(Some((row, request_id.text())))
-}
-
 /// Reads stored bytes, or says which row cannot be read.
 pub(super) fn decode_stored(id: i64, bytes: &[u8]) -> Result<(Row, StoredId<'_>), Error> {
     decode(id, bytes).ok_or_else(|| Error::Stored(format!("request {id}: its bytes are no row of a known form")))
@@ -359,12 +350,17 @@ pub(super) fn read_range(connection: &Connection, after: i64, until: i64) -> Res
     Ok(rows)
 }
 
-/// One row; `None` where there is none of that id.
-pub(super) fn read_one(connection: &Connection, id: i64) -> Result<Option<Row>, Error> {
+/// What `found` makes of a row and its request id; `None` where there is no row of that id.
+pub(super) fn read<T>(
+    connection: &Connection,
+    id: i64,
+    found: impl FnOnce(Row, StoredId<'_>) -> T,
+) -> Result<Option<T>, Error> {
     let mut statement = connection.prepare_cached("SELECT data FROM requests WHERE id = ?1")?;
-    let mut found = statement.query([id])?;
-    let Some(stored) = found.next()? else { return Ok(None) };
-    Ok(Some(decode_stored(id, stored.get_ref(0)?.as_blob().unwrap_or_default())?.0))
+    let mut rows = statement.query([id])?;
+    let Some(stored) = rows.next()? else { return Ok(None) };
+    let (row, request_id) = decode_stored(id, stored.get_ref(0)?.as_blob().unwrap_or_default())?;
+    Ok(Some(found(row, request_id)))
 }
 
 /// Writes a row anew. The request id stays.

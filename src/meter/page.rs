@@ -542,13 +542,7 @@ impl Samples<'_> {
             let ([gateway], histogram) = (&entry.labels, value(&entry.value));
             let none = Histogram::default();
             let histogram = if self.held(entry) { &none } else { histogram };
-            let labels = Labels(self.metric.labels, [gateway], NO_DIMENSIONS);
-            self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
-                histogram.sum_seconds(),
-                histogram.count(),
-                &histogram.buckets(bounds),
-                None,
-            )?;
+            self.histogram([gateway], bounds, histogram)?;
         }
         Ok(())
     }
@@ -605,12 +599,7 @@ impl Samples<'_> {
                 let trace_id = hex(&exemplar.trace_id);
                 (bucket + 2, format!(" # {{trace_id=\"{trace_id}\"}} {value:?} {}", seconds(exemplar.at)))
             }));
-            self.family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
-                histogram.sum_seconds(),
-                histogram.count(),
-                &histogram.buckets(bounds),
-                None,
-            )?;
+            self.histogram([gateway, route, provider, model], bounds, histogram)?;
         }
         Ok(())
     }

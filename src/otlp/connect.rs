@@ -5,7 +5,6 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +15,7 @@ use hyper::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -25,6 +24,7 @@ use tower_service::Service;
 
 use super::config::Tls;
 use super::export::Reason;
+use crate::file::{read_bytes, read_certificates};
 
 /// Keep-alive probes of the system, so that a receiver that vanished is noticed on an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ impl Connector {
         match &tls.ca_file {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(file) => {
-                for certificate in certificates(file)? {
+                for certificate in read_certificates(file)? {
                     roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
                 }
             }
@@ -61,10 +61,10 @@ impl Connector {
         let mut config = match &tls.client {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
-                let read_key = PrivateKeyDer::from_pem_slice(&read(key)?)
+                let read_key = PrivateKeyDer::from_pem_slice(&read_bytes(key)?)
                     .map_err(|error| format!("{}: expected a private key in PEM form: {error}", key.display()))?;
                 builder
-                    .with_client_auth_cert(certificates(chain)?, read_key)
+                    .with_client_auth_cert(read_certificates(chain)?, read_key)
                     .map_err(|error| format!("{} and {}: {error}", chain.display(), key.display()))?
             }
         };
@@ -75,18 +75,6 @@ impl Connector {
         tcp.set_keepalive(Some(KEEPALIVE));
         Ok(Connector { tcp, tls: Arc::new(config) })
     }
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let fault = |what: &str| format!("{}: expected certificates in PEM form: {what}", file.display());
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
-        .collect::<Result<_, _>>()
-        .map_err(|error| fault(&error.to_string()))?;
-    if certificates.is_empty() { Err(fault("found none")) } else { Ok(certificates) }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// TLS failed, apart from everything else that can.

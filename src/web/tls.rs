@@ -2,17 +2,17 @@
 //!
 //! The cryptography is ring's and nothing else's. Knows nothing of HTTP but its protocol name.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::toolkit::{Client, Tls};
+use crate::file::{read_bytes, read_certificates};
 
 /// Builds the server's side of TLS.
 ///
@@ -20,8 +20,8 @@ use super::toolkit::{Client, Tls};
 ///
 /// Text that names the file and what is wrong with it.
 pub(super) fn load(tls: &Tls) -> Result<Arc<ServerConfig>, String> {
-    let chain = certificates(&tls.cert_file)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&tls.key_file)?)
+    let chain = read_certificates(&tls.cert_file)?;
+    let key = PrivateKeyDer::from_pem_slice(&read_bytes(&tls.key_file)?)
         .map_err(|error| format!("{}: expected a private key in PEM form: {error}", tls.key_file.display()))?;
     let provider = Arc::new(ring::default_provider());
     let mut versions = Vec::new();
@@ -34,7 +34,7 @@ pub(super) fn load(tls: &Tls) -> Result<Arc<ServerConfig>, String> {
         Client::Any => builder.with_no_client_auth(),
         Client::Verified(file) | Client::Required(file) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(file)? {
+            for certificate in read_certificates(file)? {
                 roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
@@ -51,20 +51,10 @@ pub(super) fn load(tls: &Tls) -> Result<Arc<ServerConfig>, String> {
     Ok(Arc::new(config))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let fault = |what: &str| format!("{}: expected certificates in PEM form: {what}", file.display());
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
-        .collect::<Result<_, _>>()
-        .map_err(|error| fault(&error.to_string()))?;
-    if certificates.is_empty() { Err(fault("found none")) } else { Ok(certificates) }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn tls() -> Tls {
