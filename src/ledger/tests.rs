@@ -75,7 +75,7 @@ pub(super) fn batch(numbers: impl Iterator<Item = i64>) -> Batch {
 }
 
 pub(super) fn commit(ledger: &mut Ledger, batch: Batch) {
-    let prepared = ledger.prepare(batch).unwrap();
+    let prepared = ledger.prepare(vec![batch]).unwrap();
     ledger.commit(&prepared, Clock::manual(NOW).instant()).unwrap();
 }
 

@@ -20,8 +20,9 @@ use crate::meter::SourceCounts;
 use crate::record::Micros;
 use crate::session::id::Grouping;
 
-/// Batches that may wait: the reader is held back beyond.
-const QUEUE: usize = 1;
+/// Batches that may wait: the reader is held back beyond. While one transaction is forced to disk those of the next gather, so
+/// that a slow disk gets few large ones.
+const QUEUE: usize = 5;
 /// How often folds are written at the latest.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 /// A failed commit is tried again after so many slices; between them a stop is noticed.
@@ -367,6 +368,7 @@ impl Thread {
     }
 
     fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
+        let mut pending = None;
         loop {
             let wait = if self.is_dirty() {
                 FOLD_INTERVAL
@@ -375,9 +377,21 @@ impl Thread {
             } else {
                 SESSION_INTERVAL
             };
-            match receiver.recv_timeout(wait) {
+            let message = match pending.take() {
+                Some(message) => Ok(message),
+                None => receiver.recv_timeout(wait),
+            };
+            match message {
                 Ok(Message::Batch(batch)) => {
-                    if !self.commit(*batch)? {
+                    let mut batches = vec![*batch];
+                    while pending.is_none() && batches.len() <= QUEUE {
+                        match receiver.try_recv() {
+                            Ok(Message::Batch(batch)) => batches.push(*batch),
+                            Ok(other) => pending = Some(other),
+                            Err(_) => break,
+                        }
+                    }
+                    if !self.commit(batches)? {
                         return Ok(());
                     }
                 }
@@ -451,9 +465,9 @@ impl Thread {
         }
     }
 
-    /// Commits a batch, trying again while the disk is full. Returns whether to go on.
-    fn commit(&mut self, batch: Batch) -> Result<bool, Error> {
-        let prepared = self.ledger.prepare(batch)?;
+    /// Commits batches, trying again while the disk is full. Returns whether to go on.
+    fn commit(&mut self, batches: Vec<Batch>) -> Result<bool, Error> {
+        let prepared = self.ledger.prepare(batches)?;
         loop {
             let began = self.clock.instant();
             match self.ledger.commit(&prepared, began) {
@@ -464,16 +478,15 @@ impl Thread {
                     status.failure = None;
                     status.rows = self.ledger.rows();
                     status.last_commit = Some(self.clock.now());
-                    status.committed += 1;
+                    status.committed += prepared.batches.len() as u64;
                     for (name, added) in &prepared.counts {
                         status.sources.entry(name.clone()).or_default().add(added);
                     }
                     drop(status);
                     self.wake();
                     let mut spares = self.spares.lock();
-                    if spares.len() <= QUEUE {
-                        spares.push(prepared.batch);
-                    }
+                    let room = (QUEUE + 1).saturating_sub(spares.len());
+                    spares.extend(prepared.batches.into_iter().take(room));
                     return Ok(true);
                 }
                 Err(error) if error.is_passing() => {
