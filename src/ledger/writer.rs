@@ -22,7 +22,7 @@ use crate::session::id::Grouping;
 
 /// Batches that may wait: the reader is held back beyond. While one transaction is forced to disk those of the next gather, so
 /// that a slow disk gets few large ones.
-const QUEUE: usize = 5;
+const QUEUE: usize = 3;
 /// How often folds are written at the latest.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 /// A failed commit is tried again after so many slices; between them a stop is noticed.
