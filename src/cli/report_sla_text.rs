@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::output;
-use crate::record::Micros;
+use crate::record::{Micros, PROBE_PURPOSE, money};
 use crate::sla::{Ratio, Report, ShareLine, Span, Verdict};
 use crate::wording::grouped;
 
@@ -131,6 +131,21 @@ fn lists(report: &Report, zone: &TimeZone) -> Vec<List> {
             share(&line.answers),
         ]
     });
+    let costs = report.probe_costs.iter().map(|line| {
+        vec![
+            if line.provider.is_empty() { "–".to_owned() } else { line.provider.clone() },
+            line.model.clone(),
+            grouped(line.looks),
+            grouped(line.input_tokens),
+            grouped(line.output_tokens),
+            match line.currency {
+                Some(currency) => format!("{} {currency}", money::format_nanos(line.nanos)),
+                None if line.usage_missing == line.looks => "not known".to_owned(),
+                None => "unpriced".to_owned(),
+            },
+            grouped(line.usage_missing),
+        ]
+    });
     let list = |title, header, rows: Vec<Vec<String>>| List { title, header, rows };
     let all = [
         list(
@@ -144,6 +159,11 @@ fn lists(report: &Report, zone: &TimeZone) -> Vec<List> {
             "requests of gateways, beside it and never added",
             &["gateway", "requests", "judged", "failed", "availability", "errors", "first tokens in time"],
             gateways.collect(),
+        ),
+        list(
+            "what looking cost, no part of what customers cost",
+            &["provider", "model", "looks", "input", "output", "cost", "usage missing"],
+            costs.collect(),
         ),
     ];
     all.into_iter().filter(|list| !list.rows.is_empty() || list.title == "outages").collect()
@@ -241,10 +261,19 @@ const COLUMNS: &[&str] = &[
     "requests",
     "judged",
     "failed",
+    "purpose",
+    "provider",
+    "model",
+    "looks",
+    "usage_missing",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+    "currency",
     "notes",
 ];
 
-/// One table: a row a target, outage, isolated failure, window and gateway. Times are UTC, lengths seconds, shares 0 to 1.
+/// One table: a row a target, outage, isolated failure, window, gateway and cost of looking. Times are UTC, lengths seconds, shares 0 to 1.
 pub(super) fn csv(reports: &[Report]) -> String {
     let mut text = COLUMNS.join(",");
     text.push_str("\r\n");
@@ -338,6 +367,21 @@ fn records(report: &Report) -> Vec<Record> {
         ]);
         row
     }));
+    rows.extend(report.probe_costs.iter().map(|line| {
+        let mut row = begin("probe_cost");
+        row.extend([
+            ("purpose", PROBE_PURPOSE.to_owned()),
+            ("provider", plain(&line.provider)),
+            ("model", plain(&line.model)),
+            ("looks", line.looks.to_string()),
+            ("usage_missing", line.usage_missing.to_string()),
+            ("input_tokens", line.input_tokens.to_string()),
+            ("output_tokens", line.output_tokens.to_string()),
+            ("cost", line.currency.map(|_| money::format_nanos(line.nanos)).unwrap_or_default()),
+            ("currency", line.currency.map(|currency| currency.to_string()).unwrap_or_default()),
+        ]);
+        row
+    }));
     rows
 }
 
@@ -359,7 +403,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Failure;
+    use crate::record::{Currency, Failure, ProbeCost};
     use crate::sla::{
         InForce, Input, Isolated, Month, Note, Objective, Outage, Planned, Segment, Share, State, Windows,
     };
@@ -397,6 +441,16 @@ mod tests {
             notes,
             answer_within: Span::from_micros(1_500_000),
             probes: Share { within: 98, total: 100 },
+            costs: &[ProbeCost {
+                provider: "openai".to_owned(),
+                model: "gpt-4o".to_owned(),
+                currency: Some(Currency::USD),
+                looks: 12,
+                usage_missing: 1,
+                input_tokens: 1_200,
+                output_tokens: 34,
+                nanos: 3_340_000,
+            }],
             requests: &[],
         })
     }
@@ -415,6 +469,7 @@ mod tests {
             "late",
             "timeout",
             "disk\\u{1b}[2J full",
+            "0.00334 USD",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
@@ -428,7 +483,8 @@ mod tests {
         assert!(md.contains("a\\|b, \"c\""), "{md}");
         let csv = csv(&[report]);
         let rows: Vec<&str> = csv.trim_end().split("\r\n").collect();
-        assert_eq!(rows.len(), 5, "{csv}");
+        assert_eq!(rows.len(), 6, "{csv}");
+        assert!(csv.contains(",probe,openai,gpt-4o,12,1,1200,34,0.00334,USD,\r\n"), "{csv}");
         assert!(rows.iter().skip(1).all(|row| row.contains(",'=chat,2026-11,UTC,")), "{csv}");
         assert!(csv.contains(",'=1+1\r\n") && csv.contains(",\"a|b, \"\"c\"\"\","), "{csv}");
         let columns = |row: &str| row.matches(',').count() - row.matches("b, ").count();

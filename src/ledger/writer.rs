@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::availability::ProbeResult;
+use super::availability::{ProbeResult, TargetDefinition};
 use super::availability_query::Facts;
 use super::batch::Batch;
 use super::config::Retention;
@@ -80,7 +80,7 @@ enum Message {
     UseSink(String, SinkStart, SyncSender<SinkPosition>),
     LeaveSink(String),
     MoveSink(String, Option<SinkPosition>, SinkCounts, SyncSender<()>),
-    Targets(Vec<(String, String)>, crate::sla::Config),
+    Targets(Vec<TargetDefinition>, crate::sla::Config),
     Probes(Vec<ProbeResult>),
     Facts([Micros; 3], SyncSender<Facts>),
     ClockStep,
@@ -159,7 +159,7 @@ impl Handle {
     ///
     /// # Errors
     /// The writer has ended.
-    pub fn keep_targets(&self, definitions: Vec<(String, String)>, sla: crate::sla::Config) -> Result<(), Ended> {
+    pub fn keep_targets(&self, definitions: Vec<TargetDefinition>, sla: crate::sla::Config) -> Result<(), Ended> {
         self.sender.send(Message::Targets(definitions, sla)).map_err(|_| Ended)
     }
 
