@@ -108,6 +108,14 @@ impl Ledger {
     pub fn facts(&self, from: Micros, to: Micros, now: Micros) -> Result<Facts, Error> {
         facts(&self.connection, from, to, now)
     }
+
+    /// As [`UsageQuery::sum`], for a ledger in memory.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn usage(&self, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
+        UsageQuery::over(&self.connection, from, until)
+    }
 }
 
 /// Requests and errors by gateway.

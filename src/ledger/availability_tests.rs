@@ -362,3 +362,90 @@ fn answers_of_requests_are_judged_by_the_level_that_is_kept() {
         .unwrap();
     assert_eq!(Level::load(&ledger.connection).unwrap(), Level { within_micros: 2_000_000, whole: true });
 }
+
+/// What a check of a folder finds wrong.
+fn wrong(folder: &Path) -> Vec<(&'static str, String)> {
+    let report = crate::ledger::Check::run(folder).unwrap();
+    let bad = report.findings.into_iter().filter(|finding| !finding.ok);
+    bad.map(|finding| (finding.check, finding.detail)).collect()
+}
+
+#[test]
+fn a_check_sees_each_table_of_targets_that_was_tampered_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(crate::ledger::LEDGER_FILE);
+    let (mut ledger, _) = open_in(folder.path());
+    // Three hours: looks alone, an outage that ended, an unknown time, an outage that lasts, and failures of a row.
+    ledger.observe_probes(&looks(0, &("ud".to_owned() + &"u".repeat(250) + "dddtuu"))).unwrap();
+    ledger.observe_probes(&looks(300, &("uttu".to_owned() + &"u".repeat(250) + "dddduddu"))).unwrap();
+    assert!(ledger.add_note("chat", 1, "the disk was full").unwrap());
+    let sla = Config {
+        maintenance: vec![Planned { target: None, from: NOW, to: NOW + SECOND, reason: String::new() }],
+        ..Config::default()
+    };
+    ledger.keep_targets(&targets(&["chat"]), &sla).unwrap();
+    drop(ledger);
+    assert_eq!(wrong(folder.path()), []);
+    let info = crate::ledger::Info::read(folder.path()).unwrap();
+    let [chat] = info.targets.as_slice() else { panic!("{info:?}") };
+    assert_eq!((chat.results, chat.outages, chat.notes), (520, 2, 1));
+    assert_eq!((chat.first_result, chat.known_from), (Some(NOW), Some(NOW)));
+    assert_eq!(info.tables["segments"], 6, "up, down, up, unknown, up, down: {:?}", info.tables);
+
+    const REFERENCES: &str = "targets and what names them";
+    const TILES: &str = "segments of time";
+    const OUTAGES: &str = "outages = segments that are down";
+    const COUNTERS: &str = "counters of targets = what is kept";
+    const SUMS: &str = "answers and cost of looks = looks";
+    let last = "(SELECT max(start) FROM segments WHERE state = 0)";
+    for (sql, want, part) in [
+        ("UPDATE segments SET target = 9 WHERE state = 2".to_owned(), REFERENCES, "rows of segments name no target"),
+        ("UPDATE outage_notes SET outage = 7".to_owned(), REFERENCES, "notes name no outage"),
+        ("UPDATE maintenance SET end = start".to_owned(), REFERENCES, "end before they begin"),
+        ("UPDATE answers SET within = total + 1".to_owned(), REFERENCES, "more than all"),
+        (format!("UPDATE segments SET end = start - 1 WHERE start = {last}"), TILES, "ends at"),
+        (format!("UPDATE segments SET end = end + 1 WHERE start = {last}"), TILES, "overlap"),
+        ("UPDATE segments SET state = 0 WHERE state = 1".to_owned(), OUTAGES, "within an outage"),
+        ("UPDATE segments SET state = 1 WHERE state = 2".to_owned(), OUTAGES, "in no outage"),
+        ("UPDATE outages SET start = start + 1 WHERE number = 1".to_owned(), OUTAGES, "not what its row says"),
+        ("DELETE FROM outages WHERE number = 1".to_owned(), COUNTERS, "outages: the counter says 2, what is kept 1"),
+        ("UPDATE outages SET end = 0 WHERE number = 2".to_owned(), OUTAGES, "lasts"),
+        (format!("DELETE FROM segments WHERE state = 1 AND start < {last}"), COUNTERS, "down time"),
+        ("DELETE FROM isolated_failures WHERE reason = 2".to_owned(), COUNTERS, "timeout: the counter says 3"),
+        (
+            "INSERT INTO probe_results SELECT at + 7, target, interval, failure, message, duration, NULL, NULL, NULL,
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM probe_results"
+                .to_owned(),
+            COUNTERS,
+            "looks beyond the counter",
+        ),
+        ("UPDATE probe_use SET output_tokens = output_tokens + 1".to_owned(), COUNTERS, "output tokens"),
+        ("UPDATE probe_use SET cost = cost + 1".to_owned(), COUNTERS, "cost in 10^-9 USD"),
+        ("UPDATE probe_results SET cost = cost + 1".to_owned(), SUMS, "14850000], looks [195, 1980, 990, 14850198]"),
+        ("UPDATE answers SET total = total + 1".to_owned(), SUMS, "sums [196, "),
+        ("DELETE FROM answers".to_owned(), SUMS, "sums [0, "),
+    ] {
+        let copy = tempfile::tempdir().unwrap();
+        let target = copy.path().join(crate::ledger::LEDGER_FILE);
+        std::fs::copy(&path, &target).unwrap();
+        let connection = rusqlite::Connection::open(&target).unwrap();
+        assert!(connection.execute(&sql, []).unwrap() > 0, "{sql}");
+        drop(connection);
+        let found = wrong(copy.path());
+        let seen = found.iter().any(|(check, detail)| *check == want && detail.contains(part));
+        assert!(seen, "{sql}: {want}: {part}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_check_does_not_miss_looks_that_retention_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(NOW);
+    let (mut ledger, _) = open(DataDir::Path(folder.path().to_owned()), &clock);
+    ledger.keep_targets(&targets(&["chat"]), &Config::default()).unwrap();
+    ledger.observe_probes(&looks(0, &"uudddu".repeat(200))).unwrap();
+    clock.advance(Duration::from_secs(9_000));
+    ledger.retain_probe_results(Duration::from_secs(3_600)).unwrap();
+    assert!(crate::ledger::Info::read(folder.path()).unwrap().targets[0].results < 1_200);
+    assert_eq!(wrong(folder.path()), []);
+}

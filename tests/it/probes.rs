@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::arguments;
+use crate::gateway::{Line, append};
 use crate::page::Page;
 use crate::program::{Sidecar, run};
 
@@ -83,6 +84,8 @@ impl Site {
     }
 }
 
+const GATEWAY: [(&str, &str); 1] = [("gateway", "gw")];
+
 const CHAT: [(&str, &str); 1] = [("target", "chat")];
 
 fn is(page: &Page, name: &str, value: &str) -> bool {
@@ -127,6 +130,11 @@ fn an_outage_begins_goes_on_over_a_restart_and_ends_once() {
     site.service.set_down(false);
     let page = sidecar.wait_page("two successes in a row", is_up);
     assert!(is(&page, "tokentail_outages_total", "1"), "a restart makes no second outage");
+    let note =
+        arguments!["report", "sla", "note", "chat/1", "the test took it down", "--config", site.path("config.yaml")];
+    let refused = run(&note).expect_code(2);
+    let why = format!("process {} is writing it; stop it first", sidecar.id());
+    assert!(refused.stderr.contains(&why) && refused.stdout.is_empty(), "{}", refused.stderr);
     drop(sidecar);
 
     let month = page_month();
@@ -135,8 +143,7 @@ fn an_outage_begins_goes_on_over_a_restart_and_ends_once() {
         list.extend(more.iter().map(Into::into));
         run(list).expect_code(0)
     };
-    let note =
-        arguments!["report", "sla", "note", "chat/1", "the test took it down", "--config", site.path("config.yaml")];
+    assert_eq!(report(&["--json"]).json().pointer("/targets/0/outages/0/notes"), Some(&Value::Array(Vec::new())));
     run(note).expect_code(0);
     let json = report(&["--output", "json"]).json();
     let at = |pointer: &str| json.pointer(pointer).cloned().unwrap_or(Value::Null);
@@ -190,6 +197,17 @@ fn without_a_data_directory_availability_is_shown_all_the_same() {
         is_up(page) && page.value("tokentail_sla_availability_ratio", &CHAT).is_some()
     });
     assert!(is(&page, "tokentail_sla_availability_ratio", "1.0"));
+    assert!(page.value("tokentail_sla_request_availability_ratio", &GATEWAY).is_none(), "no request was read");
+    let start = jiff::Timestamp::from_microsecond(tokentail::clock::Clock::system().now()).expect("a time").to_string();
+    for (index, status) in [(1, "200"), (2, "200"), (3, "200"), (4, "502")] {
+        let line = Line { start: start.clone(), ..Line::numbered(index) };
+        let text = line.text().replace("\"response_code\":\"200\"", &format!("\"response_code\":\"{status}\""));
+        append(&site.path("gw.log"), text.as_bytes());
+    }
+    let page = sidecar.wait_page("the requests are judged", |page| {
+        page.value("tokentail_sla_request_availability_ratio", &GATEWAY).as_deref() == Some("0.75")
+    });
+    assert!(!page.text.contains("tokentail_month_cost{"), "nobody remembers the whole month");
 }
 
 #[test]
