@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::output;
 use crate::record::{Micros, PROBE_PURPOSE, money};
@@ -292,7 +293,7 @@ type Record = BTreeMap<&'static str, String>;
 
 fn records(report: &Report) -> Vec<Record> {
     let figures = &report.figures;
-    let seconds = |span: Span| json(&span);
+    let seconds = |span: Span| number(&span);
     let begin = |record: &'static str| -> Record {
         [
             ("record", record.to_owned()),
@@ -308,16 +309,16 @@ fn records(report: &Report) -> Vec<Record> {
         ("end", output::time(report.to)),
         ("verdict", figures.verdict.label().to_owned()),
         ("so_far", figures.so_far.label().to_owned()),
-        ("objective", json(&figures.objective)),
-        ("availability", json(&figures.availability)),
-        ("strict", json(&figures.strict)),
-        ("coverage", json(&figures.coverage)),
+        ("objective", number(&figures.objective)),
+        ("availability", number(&figures.availability)),
+        ("strict", number(&figures.strict)),
+        ("coverage", number(&figures.coverage)),
         ("up_seconds", seconds(figures.up)),
         ("down_seconds", seconds(figures.down)),
         ("unknown_seconds", seconds(figures.unknown)),
         ("maintenance_seconds", seconds(figures.maintenance)),
-        ("budget_seconds", json(&figures.budget.map(|budget| budget.total))),
-        ("budget_left_seconds", json(&figures.budget.map(|budget| budget.left))),
+        ("budget_seconds", number(&figures.budget.map(|budget| budget.total))),
+        ("budget_left_seconds", number(&figures.budget.map(|budget| budget.left))),
         ("answers_within", report.probes.within.to_string()),
         ("answers_total", report.probes.total.to_string()),
     ]);
@@ -331,7 +332,7 @@ fn records(report: &Report) -> Vec<Record> {
             ("end", outage.end.map(output::time).unwrap_or_default()),
             ("duration_seconds", seconds(outage.duration)),
             ("counted_seconds", seconds(outage.counted)),
-            ("recovery_seconds", json(&outage.recovery)),
+            ("recovery_seconds", number(&outage.recovery)),
             ("cause", outage.cause.label().to_owned()),
             ("notes", plain(&notes.join("; "))),
         ]);
@@ -360,7 +361,7 @@ fn records(report: &Report) -> Vec<Record> {
             ("requests", line.requests.to_string()),
             ("judged", line.judged.to_string()),
             ("failed", line.failed.to_string()),
-            ("availability", json(&line.availability)),
+            ("availability", number(&line.availability)),
             ("verdict", line.verdict.label().to_owned()),
             ("answers_within", line.answers.within.to_string()),
             ("answers_total", line.answers.total.to_string()),
@@ -385,9 +386,16 @@ fn records(report: &Report) -> Vec<Record> {
     rows
 }
 
-/// A number as JSON writes it; nothing for an absent one.
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).ok().filter(|text| text != "null").unwrap_or_default()
+/// A number without an exponent, which spreadsheets read as they like; nothing for an absent one.
+fn number(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => whole.to_string(),
+            (None, Some(fraction)) => fraction.to_string(),
+            (None, None) => String::new(),
+        },
+        _ => String::new(),
+    }
 }
 
 /// Text of a user's, which no spreadsheet is to take for a formula.
@@ -473,6 +481,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+    }
+
+    #[test]
+    fn a_number_of_a_table_is_written_out() {
+        let found = [number(&Ratio::of(4_473, 1_000_000_000)), number(&Span::from_seconds(-7)), number(&None::<Ratio>)];
+        assert_eq!(found, ["0.000004473", "-7", ""]);
+        assert_eq!(number(&Span::from_micros(2_588_400_000)), "2588.4");
     }
 
     #[test]

@@ -270,7 +270,7 @@ fn counters(connection: &Connection, targets: &[Target]) -> Result<Finding, Erro
         }
         for reason in Failure::ALL {
             let counted = target.count(&format!("/failures/{}", reason.label()));
-            differ(reason.label(), counted.into(), failures.get(&reason).copied().unwrap_or(0).into());
+            differ(reason.label(), counted.into(), failures.get(reason).copied().unwrap_or(0).into());
         }
         let probes = target.count("/probes");
         let results: u64 =
