@@ -169,6 +169,7 @@ fn reports(
             notes: &target.notes,
             answer_within: config.sla.answer_within,
             probes: target.probes,
+            costs: &target.costs,
             requests,
         })
     };

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::app::Sidecar;
 pub use self::imported::{Import, Imported, import, list as imported_prices, load_prices, remove as remove_prices};
 pub use self::key::{load as load_privacy_key, load_made as load_made_privacy_key};
-use self::probing::Prober;
+use self::probing::{LookPrices, Prober};
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
@@ -102,11 +102,11 @@ pub enum Error {
     /// A thread cannot be started.
     #[error("start the reader: {0}")]
     Thread(std::io::Error),
-    /// There is nothing to read.
+    /// There is nothing to read and nothing to look at.
     #[error(
-        "find a log to read: no source is configured; name one as in `--log higress=/var/log/higress/access.log`, or under `sources:` in --config"
+        "find something to do: no log and no target is configured; name a log as in `--log higress=/var/log/higress/access.log` or under `sources:` in --config, or a target as in `--probe chat=http://127.0.0.1:3210/` or under `probes:`"
     )]
-    NoSource,
+    NothingToDo,
 }
 
 impl Error {
@@ -125,7 +125,7 @@ impl Error {
             | Error::Sink(_)
             | Error::Key { .. }
             | Error::Probes(_)
-            | Error::NoSource => true,
+            | Error::NothingToDo => true,
         }
     }
 }
@@ -138,6 +138,7 @@ pub struct Daemon {
     woken: Receiver<()>,
     writer: Writer,
     probes: Vec<Probe>,
+    look_prices: LookPrices,
     bound: web::Bound,
     app: Arc<Sidecar>,
     loader: Loader,
@@ -220,8 +221,8 @@ impl Daemon {
     /// # Errors
     /// See [`Error`]; nothing runs then.
     pub async fn build(config: Config, loader: Loader, clock: Clock) -> Result<Daemon, Error> {
-        if config.sources.is_empty() {
-            return Err(Error::NoSource);
+        if !config.has_work() {
+            return Err(Error::NothingToDo);
         }
         let probes = config.build_probes(&clock).map_err(Error::Probes)?;
         let hangup = reload::catch_hangup();
@@ -238,13 +239,14 @@ impl Daemon {
         let is_first = ledger.is_new()?;
         let tails = config.sources.iter().map(|source| source.tail.clone()).collect();
         let tail = tail::Tail::new(tails, positions(&ledger)?)?;
+        let look_prices = LookPrices { table: Arc::clone(&table), ids: price_ids.clone().into() };
         let prices = Prices::new(Arc::clone(&table), price_ids, config.pricing.mode);
         let reader = Reader::new(tail, feeds(&config.sources)?, prices, clock.clone());
         let (wake, woken) = Wake::channel();
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(&config, &table, meter, writer.handle(), reader.status(), first_read, clock));
-        Ok(Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks })
+        Ok(Daemon { reader, wake, woken, writer, probes, look_prices, bound, app, loader, config, hangup, sinks })
     }
 
     /// The addresses that people and scrapers use.
@@ -258,7 +260,8 @@ impl Daemon {
     /// # Errors
     /// The ledger is damaged, or the web server ended by itself.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks } = self;
+        let Daemon { reader, wake, woken, writer, probes, look_prices, bound, app, loader, config, hangup, sinks } =
+            self;
         let stop = Stop::default();
         let watch = CancellationToken::new();
         let serve = CancellationToken::new();
@@ -270,7 +273,7 @@ impl Daemon {
         let (exchange, exchanged) = tokio::sync::mpsc::channel(1);
         // There is room for one.
         let _ = exchange.try_send(sinks);
-        let (prober, delivering) = Prober::start(probes, app.clock().clone(), writer.handle());
+        let (prober, delivering) = Prober::start(probes, look_prices, app.clock().clone(), writer.handle());
         let reload =
             reload::Reloader::new(loader, config, writer.handle(), wake.clone(), Arc::clone(&prober), exchange);
         app.set_reloader(Arc::clone(&reload));

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::fold::stored_mark;
+use super::inspect_targets::TargetInfo;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger, SCHEMA_VERSION, open_for_reading, read_sources};
 use super::retention::used_bytes;
@@ -39,6 +40,8 @@ pub struct Info {
     pub tables: BTreeMap<String, u64>,
     /// Totals per source.
     pub sources: BTreeMap<String, SourceCounts>,
+    /// Targets that were ever looked at.
+    pub targets: Vec<TargetInfo>,
 }
 
 impl Info {
@@ -64,6 +67,17 @@ impl Info {
             "adjustments",
             "parts",
             "closures",
+            "targets",
+            "target_definitions",
+            "objectives",
+            "probe_results",
+            "segments",
+            "outages",
+            "isolated_failures",
+            "outage_notes",
+            "maintenance",
+            "answers",
+            "probe_use",
         ] {
             tables.insert(table.to_owned(), count(table)?);
         }
@@ -92,6 +106,7 @@ impl Info {
             unfolded: (last - mark).max(0),
             tables,
             sources: read_sources(&connection)?.into_iter().collect(),
+            targets: TargetInfo::read(&connection)?,
             path: path.display().to_string(),
         })
     }
@@ -163,6 +178,7 @@ impl Check {
             super::inspect_sessions::sessions(&connection)?,
             sources(&connection)?,
         ];
+        let findings = findings.into_iter().chain(super::inspect_targets::targets(&connection)?).collect();
         Ok(Report { path: path.display().to_string(), findings })
     }
 }

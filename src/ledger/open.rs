@@ -27,7 +27,7 @@ use crate::session::id::Grouping;
 pub const LEDGER_FILE: &str = "ledger.db";
 const LOCK_FILE: &str = "ledger.lock";
 /// Version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 /// `application_id` of the database: "tokt".
 const APPLICATION_ID: i64 = 0x746f_6b74;
 
@@ -486,7 +486,8 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
         let measures = measure::columns(|column| format!("{column} INTEGER NOT NULL"));
         let schema = include_str!("schema.sql").replace("{measures}", &measures)
             + include_str!("sessions.sql")
-            + include_str!("availability.sql");
+            + include_str!("availability.sql")
+            + include_str!("probe_use.sql");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
         ))?;

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::availability::ProbeResult;
+use super::availability::{ProbeResult, TargetDefinition};
 use super::availability_query::Facts;
 use super::batch::Batch;
 use super::config::Retention;
 use super::open::{Error, Ledger};
 use super::sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 use super::tally::Tally;
+use super::usage::Usage;
 use crate::clock::Clock;
 use crate::meter::SourceCounts;
 use crate::record::Micros;
@@ -81,9 +82,10 @@ enum Message {
     UseSink(String, SinkStart, SyncSender<SinkPosition>),
     LeaveSink(String),
     MoveSink(String, Option<SinkPosition>, SinkCounts, SyncSender<()>),
-    Targets(Vec<(String, String)>, crate::sla::Config),
+    Targets(Vec<TargetDefinition>, crate::sla::Config),
     Probes(Vec<ProbeResult>),
     Facts([Micros; 3], SyncSender<Facts>),
+    Usage([i64; 2], SyncSender<Vec<Usage>>),
     ClockStep,
     Stop,
 }
@@ -160,7 +162,7 @@ impl Handle {
     ///
     /// # Errors
     /// The writer has ended.
-    pub fn keep_targets(&self, definitions: Vec<(String, String)>, sla: crate::sla::Config) -> Result<(), Ended> {
+    pub fn keep_targets(&self, definitions: Vec<TargetDefinition>, sla: crate::sla::Config) -> Result<(), Ended> {
         self.sender.send(Message::Targets(definitions, sla)).map_err(|_| Ended)
     }
 
@@ -179,6 +181,17 @@ impl Handle {
     pub fn facts(&self, from: Micros, to: Micros, now: Micros) -> Result<Facts, Ended> {
         let (reply, answer) = sync_channel(1);
         self.sender.send(Message::Facts([from, to, now], reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
+    /// Sums of the requests that start within `[from, until)`, seconds since the epoch: for a ledger that nobody else can
+    /// read.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn usage(&self, from: i64, until: i64) -> Result<Vec<Usage>, Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Usage([from, until], reply)).map_err(|_| Ended)?;
         answer.recv().map_err(|_| Ended)
     }
 
@@ -449,6 +462,10 @@ impl Thread {
                     let facts = self.ledger.facts(from, to, now)?;
                     // Whoever asked may have gone.
                     let _ = reply.send(facts);
+                }
+                Ok(Message::Usage([from, until], reply)) => {
+                    let usage = self.ledger.usage(from, until)?;
+                    let _ = reply.send(usage);
                 }
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {

@@ -6,6 +6,7 @@ mod gateway;
 mod http;
 mod input;
 mod layers;
+mod month;
 mod page;
 mod prices;
 mod probes;
