@@ -18,7 +18,7 @@ every=${ROTATE_EVERY:-10}
 admin=${ENVOY_ADMIN:-http://127.0.0.1:15000}
 
 reopen() {
-    wget -q -T 5 -O /dev/null --post-data= "$admin/reopen_logs" || {
+    timeout 5 wget -q -O /dev/null --post-data= "$admin/reopen_logs" || {
         echo "$admin/reopen_logs does not answer: Envoy goes on in $file.1, and nothing is lost" >&2
         exit 1
     }
