@@ -436,7 +436,7 @@ def stack(case):
     for prometheus in prometheuses:
         name = prometheus.name
         equal(prometheus.broken(), {}, f"{name}: rules that end in an error")
-        equal(prometheus.value('sum(prometheus_rule_evaluation_failures_total{{instance="localhost:9090"}})'), 0, f"{name}: failures of rules")
+        equal(prometheus.value('sum(prometheus_rule_evaluation_failures_total{instance="localhost:9090"})'), 0, f"{name}: failures of rules")
         equal(prometheus.down(), {}, f"{name}: targets that are down")
         complaints = [line for line in prometheus.log.read_text(errors="replace").splitlines() if re.search(r"many-to-many|duplicate|same labelset|Evaluating rule|out.of.order", line, re.I)]
         equal(complaints, [], f"{name}: complaints in its log")
