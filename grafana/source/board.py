@@ -17,7 +17,6 @@ def _query(name, label, expression, *, everything=".*", description=""):
         "allValue": everything,
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         "datasource": PROMETHEUS,
-        "definition": expression,
         "description": description,
         "hide": 0,
         "includeAll": True,
@@ -69,7 +68,6 @@ def _text(name, label, value, description, hide=0):
 def variables():
     """All variables that a board may have, in the order in which they are shown."""
     datasource = {
-        "current": {},
         "description": "The Prometheus that scrapes tokentail.",
         "hide": 0,
         "includeAll": False,
@@ -196,7 +194,7 @@ class Board:
         # A variable may be narrowed by another one, which is then there as well.
         for variable in reversed(every):
             if variable["name"] in wanted and variable["type"] == "query":
-                wanted |= {v["name"] for v in every if f"${v['name']}\"" in variable["definition"]}
+                wanted |= {v["name"] for v in every if f"${v['name']}\"" in variable["query"]["query"]}
         return {
             "annotations": {"list": annotations()},
             "description": self.description,
@@ -212,7 +210,6 @@ class Board:
             "tags": ["tokentail", "llm"],
             "templating": {"list": [variable for variable in every if variable["name"] in wanted]},
             "time": {"from": self.since, "to": "now"},
-            "timepicker": {},
             "timezone": "",
             "title": self.title,
             "uid": self.uid,

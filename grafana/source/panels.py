@@ -185,10 +185,10 @@ def heatmap(title, description, expression, *, unit, width=12, height=8):
 
 def timeline(title, description, queries, *, mappings, width=24, height=6, **more):
     """Which state each series is in over time."""
-    custom = {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
+    custom = {"fillOpacity": 80, "lineWidth": 0}
     options = {
         "alignValue": "center",
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "mergeValues": True,
         "rowHeight": 0.8,
         "showValue": "never",
@@ -219,8 +219,7 @@ def table(title, description, labels, columns, *, width=24, height=8, sort=None,
     )
     made = [override(header, **properties) for header, _, properties in columns if properties]
     made += [override(labels[label], links=[target]) for label, target in (more_links or {}).items()]
-    options = {"footer": {"fields": "", "reducer": ["sum"], "show": False}, "showHeader": True,
-               "sortBy": [{"desc": True, "displayName": sort}] if sort else []}
+    options = {"showHeader": True, "sortBy": [{"desc": True, "displayName": sort}] if sort else []}
     custom = {"align": "auto", "displayMode": "auto", "inspect": False}
     return _panel("table", title, description, queries, unit="short", width=width, height=height, custom=custom,
                   options=options, overrides=[*made, *overrides], transformations=transformations, **more)

@@ -18,17 +18,22 @@ def by_hour():
     return f"sum_over_time((\n  {labels}\n  * on () group_left ()\n  {increase(REQUESTS, window='1h')}\n)[$__range:1h])"
 
 
+def shades():
+    """From nothing to full orange, by the share of the busiest hour."""
+    parts = [(None, "transparent"), *((percent, f"rgba(255, 120, 10, {percent / 100})") for percent in range(10, 100, 10))]
+    return {**steps(*parts), "mode": "percentage"}
+
+
 def heat_of_hours():
     """A table whose columns are the hours and whose rows are the days."""
     corner = "day\\hour"
     names = {str(number): {"index": number, "text": day} for number, day in enumerate(DAYS)}
     made = table("Requests by hour of the day", "When people and jobs use the models, over the last seven days and in UTC; Hours from "
                  "UTC moves it into your time zone.", {}, [("Requests", by_hour(), {})], height=10, time_from="7d", decimals=0,
-                 thresholds=steps((None, "transparent")), overrides=[
+                 thresholds=shades(), overrides=[
                      override(corner, mappings=[{"type": "value", "options": names}], **{"custom__displayMode": "auto"}, displayName="Day"),
                  ])
     defaults = made["fieldConfig"]["defaults"]
-    defaults["color"] = {"mode": "continuous-YlRd"}
     defaults["custom"]["displayMode"] = "color-background"
     defaults["custom"]["align"] = "center"
     made["fieldConfig"]["overrides"] = [entry for entry in made["fieldConfig"]["overrides"] if entry["matcher"]["options"] != "Requests"]
