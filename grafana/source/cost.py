@@ -35,14 +35,14 @@ def budgets():
     return [
         bars("Budgets used", "Share of each budget that its present day or month has used. None is configured where this is "
              "empty (cost.budgets).", query(share, "{{budget}} ({{unit}}, {{period}})"),
-             unit="percentunit", decimals=0, maximum=1.2, width=10, thresholds=USED, empty="no budget configured"),
+             unit="percentunit", decimals=0, maximum=1.2, width=10, height=6, thresholds=USED, empty="no budget configured"),
         table("Budgets", "Limit, use and what will have been used at the end of the month if it goes on at the mean rate of the "
               "month so far.",
               {"budget": "Budget", "unit": "Unit", "period": "Period"},
               [("Limit", limit, {"decimals": 2}), ("Used", used, {"decimals": 2}),
                ("Share", share, {"unit": "percentunit", "decimals": 1, "max": 1, "thresholds": USED, **BAR}),
                ("By end of month", forecast, {"decimals": 2})],
-              width=14, sort="Share", empty="no budget configured"),
+              width=14, height=6, sort="Share", empty="no budget configured"),
     ]
 
 
@@ -52,20 +52,20 @@ def of_currency():
     priced = " and on (" + ", ".join(EACH) + ") "
     of_priced = f"sum(sum by ({', '.join(EACH)}) (increase({selector(REQUESTS)}[$__range])){priced}{increase(COST, by=EACH)} > 0)"
     panels = [
-        stat("Cost", "Cost of the chosen time range.", query(or_zero(total)), unit="short", decimals=2, width=4, thresholds=NEUTRAL),
+        stat("Cost", "Cost of the chosen time range.", query(or_zero(total)), unit="locale", decimals=2, width=4, thresholds=NEUTRAL),
         stat("This month", "Cost of this calendar month so far, from the ledger.",
-             query(or_zero(gauge("tokentail_month_cost"))), unit="short", decimals=2, width=4, thresholds=NEUTRAL),
+             query(or_zero(gauge("tokentail_month_cost"))), unit="locale", decimals=2, width=4, thresholds=NEUTRAL),
         stat("Month, forecast", "Cost at the end of the month if it goes on at the mean rate of the month so far.",
-             query(gauge("tokentail_month_cost_forecast")), unit="short", decimals=2, width=4, thresholds=NEUTRAL,
+             query(gauge("tokentail_month_cost_forecast")), unit="locale", decimals=2, width=4, thresholds=NEUTRAL,
              empty="first day"),
         stat("Per 1,000 requests", "Cost of the time range over the requests to models that are priced in this currency, "
-             "failed ones included.", query(f"1000 * {total}\n/\n{of_priced}"), unit="short", decimals=2,
+             "failed ones included.", query(f"1000 * {total}\n/\n{of_priced}"), unit="locale", decimals=2,
              width=4, thresholds=NEUTRAL, empty="no request"),
         stat("Per session", "Cost of the time range over the sessions that began in it, whatever they cost and in which currency.",
-             query(f"{total}\n/\n({increase('tokentail_sessions_started_total')} > 0)"), unit="short", decimals=4, width=4,
+             query(f"{total}\n/\n({increase('tokentail_sessions_started_total')} > 0)"), unit="locale", decimals=4, width=4,
              thresholds=NEUTRAL, empty="no session"),
         stat("Saved by caches", "What the cache reads of the time range would have cost as uncached input, less what they cost.",
-             query(or_zero(increase(SAVINGS))), unit="short", decimals=2, width=4),
+             query(or_zero(increase(SAVINGS))), unit="locale", decimals=2, width=4),
     ]
     for label, path in (("model", "/requests?model="), ("consumer", "/requests?consumer=")):
         drawn, ranked = increase(COST, by=(label,), window="1h"), increase(COST, by=(label,))
@@ -73,13 +73,13 @@ def of_currency():
             f"By {label}", f"Cost of the hour before each moment: the {label}s that cost most in the time range, and the sum of "
             "the others.",
             [query(top(drawn, ranked, label), "{{" + label + "}}"), query(rest(drawn, ranked, label), "other")],
-            unit="short", decimals=2, stacked=True, calcs=("mean", "max"), place="right", height=9,
+            unit="locale", decimals=2, stacked=True, calcs=("mean", "max"), place="right", height=9,
             links=[link(f"Requests of ${{__field.labels.{label}}}", f"{path}${{__field.labels.{label}:percentencode}}")]))
     for label in ("provider", "route"):
         ranked = increase(COST, by=(label,))
         panels.append(bars(f"By {label}", f"Cost of the time range by {label}, the largest and the sum of the others.",
                            [query(top(ranked, ranked, label), "{{" + label + "}}"), query(rest(ranked, ranked, label), "other")],
-                           unit="short", decimals=2, thresholds=NEUTRAL, width=6, empty="nothing"))
+                           unit="locale", decimals=2, thresholds=NEUTRAL, width=6, empty="nothing"))
     each = ("provider", "model")
     cost, requests = increase(COST, by=each), increase(REQUESTS, by=each)
     tokens = f"({increase(INPUT, by=each)} + {increase(OUTPUT, by=each)})"
@@ -111,10 +111,10 @@ def build():
              "(cost.rates).", query(in_one_currency(month), "{{to}}"), unit="short", decimals=2, named=True, thresholds=NEUTRAL,
              overrides=signs(), empty="no rate configured"),
         stat("Unpriced requests", "Requests of the time range with tokens whose model has no price row. Their cost is in no sum.",
-             query(or_zero(increase("tokentail_unpriced_requests_total"))), unit="short", decimals=0, width=3, thresholds=ANY_IS_ODD,
+             query(or_zero(increase("tokentail_unpriced_requests_total"))), unit="locale", decimals=0, width=3, thresholds=ANY_IS_ODD,
              links=[link("Cost", "/cost")]),
         stat("Usage missing", "Requests of the time range whose token usage should be in the log and is not. Their cost is "
-             "missing too.", query(or_zero(increase("tokentail_usage_missing_requests_total"))), unit="short", decimals=0, width=3,
+             "missing too.", query(or_zero(increase("tokentail_usage_missing_requests_total"))), unit="locale", decimals=0, width=3,
              thresholds=ANY_IS_ODD),
     ])
     board.row("Budgets", budgets())
@@ -136,10 +136,10 @@ def build():
               "says 0 where it is free.", {"gateway": "Gateway", "provider": "Provider", "model": "Model"},
               [("Requests", increase("tokentail_unpriced_requests_total", by=("gateway", "provider", "model")) + " > 0", {"decimals": 0}),
                ("Tokens", increase("tokentail_unpriced_tokens_total", by=("gateway", "provider", "model")) + " > 0", {"decimals": 0})],
-              width=12, sort="Tokens", empty="every model has a price",
+              width=12, height=6, sort="Tokens", empty="every model has a price",
               more_links={"model": link("Requests", "/requests?model=${__value.raw:percentencode}")}),
         table("Exchange rates", "Rates in force today, as configured. Nothing is converted without one.",
               {"from": "From", "to": "To"}, [("Rate", gauge("tokentail_exchange_rate", by=("from", "to"), fold="max"), {"decimals": 4})],
-              width=12, empty="no rate configured"),
+              width=12, height=6, empty="no rate configured"),
     ])
     return board

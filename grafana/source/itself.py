@@ -3,9 +3,10 @@
 from board import Board
 from panels import (ANY_IS_BAD, ANY_IS_ODD, BAR, GREEN, NEUTRAL, ORANGE, RED, color, link, override, query, stat, steps, table,
                     timeseries, values)
-from queries import gauge, increase, indent, or_zero, quantile, rate, selector
+from queries import gauge, happened, increase, indent, or_zero, quantile, rate, selector
 
 SOURCE, EACH = ("source",), ("job", "instance")
+FAILED = "tokentail_otlp_failed_exports_total"
 # The most lines that a page may have, which is metrics.max_lines by default.
 MAX_LINES = 50_000
 OF_CONTAINER = ("namespace", "pod", "container", "name")
@@ -15,6 +16,12 @@ def containers(metric):
     """A metric of cAdvisor for the containers that `$container` chooses: by the pod's own name, or by Docker's."""
     chosen = f'{metric}{{image!="", container!="POD", container=~"$container"}}\nor\n{metric}{{image!="", name=~"$container"}}'
     return f"max by ({', '.join(OF_CONTAINER)}) (\n  {indent(chosen)}\n)"
+
+
+def per_minute(metric):
+    """Events of a minute, over 15 min at each moment, by the reasons that occurred in the time range."""
+    by = ("reason",)
+    return or_zero("60 / 900 * " + happened(increase(metric, by=by, window="15m"), increase(metric, by=by), by), reason="any")
 
 
 def age(metric, by=EACH):
@@ -56,18 +63,16 @@ def build():
                    "reading is behind.", query(age("tokentail_log_last_record_timestamp_seconds", SOURCE), "{{source}}"), unit="s", width=8),
         timeseries("Skipped, rejected, odd", "Records per minute that tell of no request (skipped), that cannot be used (rejected), that repeat a "
                    "request (duplicate), and requests that count but whose line was odd; over 15 min at each moment.",
-                   [query(or_zero("60 / 900 * " + increase("tokentail_log_skipped_records_total", by=("reason",), window="15m"), reason="any"),
-                          "skipped, {{reason}}"),
-                    query(or_zero("60 / 900 * " + increase("tokentail_log_rejected_records_total", by=("reason",), window="15m"), reason="any"),
-                          "rejected, {{reason}}"),
+                   [query(per_minute("tokentail_log_skipped_records_total"), "skipped, {{reason}}"),
+                    query(per_minute("tokentail_log_rejected_records_total"), "rejected, {{reason}}"),
                     query(or_zero("60 / 900 * " + increase("tokentail_duplicate_requests_total", window="15m")), "duplicate"),
-                    query(or_zero("60 / 900 * " + increase("tokentail_anomalous_requests_total", by=("reason",), window="15m"), reason="any"),
-                          "odd, {{reason}}")],
+                    query(per_minute("tokentail_anomalous_requests_total"), "odd, {{reason}}")],
                    unit="short", calcs=("mean", "max"), place="right", width=16, height=9),
         table("Sources", "Each log over the time range.", {"source": "Source"},
               [("Lines", increase("tokentail_log_lines_total", by=SOURCE), {"decimals": 0}),
                ("Read", increase("tokentail_log_bytes_total", by=SOURCE), {"unit": "bytes", "decimals": 1}),
-               ("Rotations", increase("tokentail_log_rotations_total", by=SOURCE), {"decimals": 0}),
+               ("Rotations", increase("tokentail_log_rotations_total", by=SOURCE) + " or 0 * " + increase("tokentail_log_lines_total", by=SOURCE),
+                {"decimals": 0}),
                ("Catching up", gauge("tokentail_log_catching_up", by=SOURCE, fold="max"),
                 {"mappings": values(_0=("no", GREEN), _1=("yes", ORANGE)), "custom__displayMode": "color-text"})],
               width=8, height=9, empty="no source"),
@@ -83,7 +88,7 @@ def build():
         table("Jobs", "How long ago each job of the ledger succeeded.", {"instance": "Instance", "task": "Job"},
               [("Last success", age("tokentail_ledger_job_last_success_timestamp_seconds", ("instance", "task")),
                 {"unit": "s", "decimals": 0, "thresholds": steps((None, GREEN), (129600, ORANGE), (259200, RED)), "custom__displayMode": "color-text"})],
-              width=8, height=6, empty="none yet"),
+              width=8, height=5, empty="none yet"),
         table("Builds and tables", "What runs where, how old the built-in prices are, and how often the clock was set.",
               {"instance": "Instance", "version": "Version"},
               [("Up for", f"time() - max by (instance) ({selector('process_start_time_seconds')}) + on (instance) group_right () 0 * "
@@ -93,21 +98,21 @@ def build():
                 {"unit": "dateTimeAsIso"}),
                ("Clock steps", increase("tokentail_clock_steps_total", by=("instance",)) + " + on (instance) group_right () 0 * "
                 + gauge("tokentail_build_info", by=("instance", "version"), fold="max"), {"decimals": 0})],
-              width=16, height=6, empty="not scraped"),
+              width=16, height=5, empty="not scraped"),
     ])
-    sink = ("sink",)
+    sink, exports = ("sink",), ("sink", "reason")
     board.row("Traces and notifications", [
         timeseries("Spans", "Spans per second that the receiver took, and those lost on the way. Without a sink there are none.",
                    [query(or_zero(rate("tokentail_otlp_exported_spans_total", by=sink), sink="none"), "{{sink}}, exported"),
                     query(rate("tokentail_otlp_rejected_spans_total", by=sink), "{{sink}}, rejected"),
                     query(rate("tokentail_otlp_expired_spans_total", by=sink), "{{sink}}, expired")], unit="short", width=8,
                    overrides=[color("/rejected$/", RED), color("/expired$/", ORANGE)]),
-        timeseries("Failed exports", "Exports of 5 min that failed, by reason. Their spans wait and are sent again.",
-                   query(or_zero(increase("tokentail_otlp_failed_exports_total", by=("sink", "reason"), window="5m"), reason="none"),
-                         "{{sink}} {{reason}}"), unit="short", decimals=0, width=8),
+        timeseries("Failed exports", "Exports of 5 min that failed, by the reasons that occurred in the time range. Their spans wait and are sent "
+                   "again.", query(or_zero(happened(increase(FAILED, by=exports, window="5m"), increase(FAILED, by=exports), exports),
+                                           reason="none"), "{{sink}} {{reason}}"), unit="short", width=8),
         timeseries("Notifications", "Notifications of Alertmanager that the relay answered in 15 min, by receiver and what came of them.",
                    query(or_zero(increase("tokentail_alert_notifications_total", by=("receiver", "outcome"), window="15m"), outcome="none"),
-                         "{{receiver}} {{outcome}}"), unit="short", decimals=0, width=8),
+                         "{{receiver}} {{outcome}}"), unit="short", width=8),
     ])
     used, limit = containers("container_memory_working_set_bytes"), containers("container_spec_memory_limit_bytes")
     board.row("Resources", [
@@ -118,7 +123,7 @@ def build():
         timeseries("Samples of a scrape", f"Lines of the page, by instance. At {MAX_LINES} (metrics.max_lines) consumers, then routes become "
                    "other; folded are the observations that were recorded so.",
                    [query(gauge("scrape_samples_scraped", by=EACH, fold="max"), "{{instance}}"),
-                    query(or_zero(increase("tokentail_series_folded_total", window="1h")), "folded in 1 h")], unit="short", decimals=0, width=8,
+                    query(or_zero(increase("tokentail_series_folded_total", window="1h")), "folded in 1 h")], unit="short", width=8,
                    line="dashed", thresholds=steps((None, "transparent"), (MAX_LINES, RED))),
         timeseries("Memory of containers", "Working set over its limit, from cAdvisor; at 100 % the kernel kills it. Gateway, chat service and "
                    "tokentail by default. Containers without a limit are not shown.",

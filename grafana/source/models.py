@@ -13,27 +13,27 @@ NOT_OK = 'code!~"2.."'
 SHOWN = {"unit": "s", "decimals": 2}
 
 
-def of_largest(expression, count):
-    """Only the models with the most of `count` over the time range."""
-    return named(f"{expression}\nand on (model)\ntopk($top, {increase(count, by=('model',))} > 0)".replace("$__range]", "$__range] @ end()"),
-                 "model")
+def of_largest(expression, count, by="model"):
+    """Only those with the most of `count` over the time range."""
+    return named(f"{expression}\nand on ({by})\ntopk($top, {increase(count, by=(by,))} > 0)".replace("$__range]", "$__range] @ end()"), by)
 
 
-def success(by, window):
-    failed, counted = failed_requests(increase, by=by, window=window)
+def success(by, window, *matchers):
+    failed, counted = failed_requests(*matchers, by=by, window=window)
     return f"1 - {ratio(failed, counted)}"
 
 
 def curves(title, description, histogram, q, *, line=None, **more):
     """A quantile for each of the largest models; its points lead to traces."""
     return timeseries(title, description,
-                      query(of_largest(quantile(q, histogram, by=("model",), window="30m"), histogram + "_count"), "{{model}}",
+                      query(of_largest(quantile(q, histogram, by=("model",), function="increase", window="30m"), histogram + "_count"), "{{model}}",
                             exemplar=True),
                       unit="s", calcs=("lastNotNull",), place="right", links=[TO_MODEL], **more)
 
 
 def heat(title, description, histogram):
-    return heatmap(title, description, f"sum by (le) (increase({selector(histogram + '_bucket')}[$__rate_interval]))", unit="s", width=8)
+    return heatmap(title, description, f"sum by (le) (increase({selector(histogram + '_bucket')}[$__rate_interval]))", unit="s", width=8,
+                   exemplar=True)
 
 
 def build():
@@ -42,7 +42,7 @@ def build():
     drawn, ranked = rate(REQUESTS, by=("model",)), increase(REQUESTS, by=("model",))
     speed = f"1 / ({quantile(0.5, PER_TOKEN, function='increase', window='$__range')} > 0)"
     board.row("", [
-        stat("Requests", "Requests of the time range.", query(or_zero(increase(REQUESTS))), unit="short", decimals=1, width=4,
+        stat("Requests", "Requests of the time range.", query(or_zero(increase(REQUESTS))), unit="locale", decimals=0, width=4,
              thresholds=NEUTRAL),
         stat("Success", "Share of the requests of the time range that the service did not fail; errors of clients, rate limits and "
              "disconnects do not count.", query(success((), "$__range")), unit="percentunit", decimals=2, width=4, thresholds=SUCCESS,
@@ -55,10 +55,10 @@ def build():
              thresholds=steps((None, GREEN), (30, ORANGE), (120, RED)), **SHOWN),
         stat("Output tokens per second", "Of the median stream of the time range, after its first token.", query(speed), unit="short",
              decimals=0, width=4, thresholds=NEUTRAL, empty="no stream"),
-        stat("Tool calls", "Tool calls in the answers of the time range.", query(or_zero(increase(TOOLS))), unit="short", decimals=0,
+        stat("Tool calls", "Tool calls in the answers of the time range.", query(or_zero(increase(TOOLS))), unit="locale", decimals=0,
              width=4, thresholds=NEUTRAL),
     ])
-    failed, counted = failed_requests(increase, by=("model",))
+    failed, counted = failed_requests(by=("model",))
 
     def model_quantile(q, histogram):
         return quantile(q, histogram, by=("model",), function="increase", window="$__range") + " >= 0"
@@ -91,11 +91,11 @@ def build():
         heat("Duration", "How often each duration of a successful request was seen. The points lead to traces.", DURATION),
         heat("Time per output token", "How often each time between two tokens was seen. The points lead to traces.", PER_TOKEN),
     ])
-    by_upstream = success(("provider",), "1h")
+    by_upstream = success(("provider",), "1h", 'provider!=""')
     board.row("Errors and upstreams", [
         timeseries("Success by upstream", "Share of the requests of the hour before each moment that the service did not fail, by the "
-                   "provider that the gateway's upstream cluster names.",
-                   query(named(by_upstream, "provider"), "{{provider}}"), unit="percentunit", minimum=None, maximum=1, calcs=("lastNotNull", "min"),
+                   "provider that the gateway's upstream cluster names: those with the most requests of the time range.",
+                   query(of_largest(by_upstream, REQUESTS, "provider"), "{{provider}}"), unit="percentunit", minimum=None, maximum=1, calcs=("lastNotNull", "min"),
                    place="right", line="dashed", thresholds=steps((None, RED), (0.99, "transparent"))),
         timeseries("Errors by reason", "Failed requests per minute, over 15 min at each moment. Upstream, timeout and gateway are the "
                    "service's; the others the client's.",
@@ -105,13 +105,13 @@ def build():
         bars("Errors by upstream", "Failed requests of the time range by provider and reason, the largest first. (none) are requests that "
              "found no upstream.",
              query(named(f"topk(16, {increase(ERRORS, by=('provider', 'reason'))} > 0)", "provider"), "{{provider}}, {{reason}}"),
-             unit="short", decimals=0, width=8, height=9, thresholds=steps((None, ORANGE)), empty="none"),
-        bars("HTTP status", "Requests of the time range by status, failed ones only; 0 is a connection that ended before an answer.",
-             query(increase(REQUESTS, NOT_OK, by=("code",)) + " > 0", "{{code}}"), unit="short", decimals=0,
+             unit="locale", decimals=0, width=8, height=9, thresholds=steps((None, ORANGE)), empty="none"),
+        bars("HTTP status", "Requests of the time range by status, those outside 2xx only; (none) ended before there was an answer.",
+             query(named(increase(REQUESTS, NOT_OK, by=("code",)) + " > 0", "code"), "{{code}}"), unit="locale", decimals=0,
              width=8, height=9, thresholds=steps((None, ORANGE)), empty="none"),
         bars("Tool calls", "Tools that the answers of the time range called, the most called and the sum of the others.",
              [query(top(increase(TOOLS, by=("tool",)), increase(TOOLS, by=("tool",)), "tool"), "{{tool}}"),
               query(rest(increase(TOOLS, by=("tool",)), increase(TOOLS, by=("tool",)), "tool"), "other")],
-             unit="short", decimals=0, width=8, height=9, thresholds=NEUTRAL, empty="none"),
+             unit="locale", decimals=0, width=8, height=9, thresholds=NEUTRAL, empty="none"),
     ])
     return board

@@ -19,7 +19,7 @@ def build():
                   "The LLM gateway and the chat service at a glance: is it up, is it fast, what does it cost.")
     budget_left = ("min(" + gauge("tokentail_sla_error_budget_remaining_seconds", by=("target",), fold="min")
                    + " / (" + gauge("tokentail_sla_error_budget_seconds", by=("target",), fold="max") + " > 0))")
-    failed, counted = failed_requests(increase)
+    failed, counted = failed_requests()
     board.row("", [
         stat("Availability this month", "Up over up and down of this calendar month, of the target that fares worst; from "
              "probes, as the ledger accounts for it.",
@@ -74,7 +74,7 @@ def build():
                    [query(quantile(q, FIRST_TOKEN), f"P{int(q * 100)}", exemplar=q == 0.95) for q in (0.5, 0.95, 0.99)],
                    unit="s", line="dashed", thresholds=steps((None, "transparent"), (1.5, RED))),
         timeseries("Answers in time", "Share of the streams whose first token came within 1.5 s, over an hour at each moment.",
-                   query(in_time(increase, window="1h"), "in time"), unit="percentunit", maximum=1, minimum=0.8, line="dashed",
+                   query(in_time(increase, window="1h"), "in time"), unit="percentunit", maximum=1, minimum=None, line="dashed",
                    thresholds=steps((None, RED), (0.95, "transparent"))),
     ])
     kinds = [

@@ -1,6 +1,10 @@
 """Panels: each function makes one, of a type that Grafana 9.3 and later have. Titles, descriptions and units are required."""
 
+from queries import named as shown
+
 GREEN, ORANGE, RED, BLUE, GREY, PURPLE, YELLOW = "green", "orange", "red", "blue", "#8e8e8e", "purple", "#EAB839"
+# Labels that some requests have no value for.
+MAY_BE_BLANK = {"gateway", "route", "provider", "model", "consumer"}
 NEWLINE, INDENTED = "\n", "\n  "
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 # A series' name ends in its currency, which gives it its sign.
@@ -132,7 +136,7 @@ def timeseries(title, description, queries, *, unit, width=12, height=8, stacked
     custom = {
         "axisPlacement": "auto",
         "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 60 if bars else 25 if stacked else 8,
+        "fillOpacity": 60 if bars else 25 if stacked else 0,
         "lineInterpolation": "linear",
         "lineWidth": 1,
         "pointSize": 4,
@@ -142,6 +146,7 @@ def timeseries(title, description, queries, *, unit, width=12, height=8, stacked
         "thresholdsStyle": {"mode": line or "off"},
     }
     options = {"legend": _legend(calcs, place), "tooltip": {"mode": "multi", "sort": "desc"}}
+    more["overrides"] = [*more.pop("overrides", ()), color("other", GREY)]
     return _panel("timeseries", title, description, queries, unit=unit, width=width, height=height, custom=custom,
                   options=options, minimum=minimum, color_mode="palette-classic", **more)
 
@@ -163,8 +168,8 @@ def bars(title, description, queries, *, unit, width=8, height=8, **more):
                   minimum=more.pop("minimum", 0), **more)
 
 
-def heatmap(title, description, expression, *, unit, width=12, height=8):
-    """How often each bucket of a histogram was hit over time, with exemplars as points that lead to traces."""
+def heatmap(title, description, expression, *, unit, width=12, height=8, exemplar=False):
+    """How often each bucket of a histogram was hit over time; exemplars are points that lead to traces."""
     options = {
         "calculate": False,
         "cellGap": 1,
@@ -178,7 +183,7 @@ def heatmap(title, description, expression, *, unit, width=12, height=8):
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
     }
     custom = {"hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"}}
-    asked = query(expression, "{{le}}", heatmap=True, exemplar=True)
+    asked = query(expression, "{{le}}", heatmap=True, exemplar=exemplar)
     return _panel("heatmap", title, description, asked, unit="short", width=width, height=height, options=options,
                   custom=custom, data_points=60)
 
@@ -201,7 +206,8 @@ def timeline(title, description, queries, *, mappings, width=24, height=6, **mor
 def table(title, description, labels, columns, *, width=24, height=8, sort=None, overrides=(), more_links=None, **more):
     """A row for each value of `labels` (label → header) and a column for each of `columns` (header, query, properties)."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    queries = [query(expression, instant=True, table=True, ref=letter)
+    blank = [label for label in labels if label in MAY_BE_BLANK]
+    queries = [query(shown(expression, *blank), instant=True, table=True, ref=letter)
                for letter, (_, expression, _) in zip(letters, columns, strict=False)]
     single = len(columns) == 1
     renamed = {("Value" if single else f"Value #{letter}"): header for letter, (header, *_) in zip(letters, columns, strict=False)}
@@ -221,7 +227,7 @@ def table(title, description, labels, columns, *, width=24, height=8, sort=None,
     made += [override(labels[label], links=[target]) for label, target in (more_links or {}).items()]
     options = {"showHeader": True, "sortBy": [{"desc": True, "displayName": sort}] if sort else []}
     custom = {"align": "auto", "displayMode": "auto", "inspect": False}
-    return _panel("table", title, description, queries, unit="short", width=width, height=height, custom=custom,
+    return _panel("table", title, description, queries, unit="locale", width=width, height=height, custom=custom,
                   options=options, overrides=[*made, *overrides], transformations=transformations, **more)
 
 

@@ -52,19 +52,19 @@ def selector(name, *matchers, ignoring=()):
     return f"{name}{{{', '.join([SCRAPED, *chosen, *matchers])}}}"
 
 
-def _sum(function, name, window, by, matchers):
+def _sum(function, name, window, by, matchers, ignoring=()):
     by = f" by ({', '.join(by)})" if by else ""
-    return f"sum{by} ({function}({selector(name, *matchers)}[{window}]))"
+    return f"sum{by} ({function}({selector(name, *matchers, ignoring=ignoring)}[{window}]))"
 
 
-def rate(name, *matchers, by=()):
+def rate(name, *matchers, by=(), ignoring=()):
     """Per second, over the interval that Grafana finds fit for the picture."""
-    return _sum("rate", name, "$__rate_interval", by, matchers)
+    return _sum("rate", name, "$__rate_interval", by, matchers, ignoring)
 
 
-def increase(name, *matchers, by=(), window="$__range"):
+def increase(name, *matchers, by=(), window="$__range", ignoring=()):
     """Over the chosen time range."""
-    return _sum("increase", name, window, by, matchers)
+    return _sum("increase", name, window, by, matchers, ignoring)
 
 
 def gauge(name, *matchers, by=(), fold="sum"):
@@ -114,12 +114,18 @@ def rest(drawn, ranked, by):
     return f"sum(\n  {indent(drawn)}\n  unless on ({by})\n  {indent(largest)}\n)"
 
 
-def failed_requests(function=rate, by=(), window=None):
+def happened(drawn, ranked, by):
+    """Only what happened within the time range: of a closed list of reasons most never do."""
+    labels = ", ".join(by)
+    return f"{drawn}\nand on ({labels})\n({ranked} > 0)".replace("$__range]", "$__range] @ end()")
+
+
+def failed_requests(*matchers, by=(), window="$__range", ignoring=()):
     """Requests that the service failed, and those that count: errors of clients, rate limits and disconnects left out."""
-    windowed = {"window": window} if window else {}
-    whole = function("tokentail_requests_total", by=by, **windowed)
-    lost = function("tokentail_request_errors_total", CLIENT_ERRORS, by=by, **windowed)
-    failed = function("tokentail_request_errors_total", SERVICE_ERRORS, by=by, **windowed)
+    more = {"by": by, "window": window, "ignoring": ignoring}
+    whole = increase("tokentail_requests_total", *matchers, **more)
+    lost = increase("tokentail_request_errors_total", CLIENT_ERRORS, *matchers, **more)
+    failed = increase("tokentail_request_errors_total", SERVICE_ERRORS, *matchers, **more)
     return failed, f"({whole} - ({lost} or 0 * {whole}))"
 
 

@@ -19,8 +19,9 @@ def by_hour():
 
 
 def shades():
-    """From nothing to full orange, by the share of the busiest hour."""
-    parts = [(None, "transparent"), *((percent, f"rgba(255, 120, 10, {percent / 100})") for percent in range(10, 100, 10))]
+    """From nothing to full orange by the share of the busiest hour, in steps that double: quiet hours are to be told apart too."""
+    shares = (0.5, 1, 2, 5, 10, 20, 50, 80)
+    parts = [(None, "transparent"), *((share, f"rgba(255, 120, 10, {(index + 1) / len(shares)})") for index, share in enumerate(shares))]
     return {**steps(*parts), "mode": "percentage"}
 
 
@@ -52,9 +53,9 @@ def build():
                   "when. A single session is a click away, on tokentail's own page and as a trace.", page="/sessions", traces=True)
     to_page = [link("Sessions", "/sessions")]
     board.row("", [
-        stat("Open now", "Sessions that are open now.", query(or_zero(gauge("tokentail_sessions_open"))), unit="short", decimals=0, width=4,
+        stat("Open now", "Sessions that are open now.", query(or_zero(gauge("tokentail_sessions_open"))), unit="locale", decimals=0, width=4,
              spark=True, thresholds=NEUTRAL, links=[link("Open sessions", "/sessions?open=true")]),
-        stat("Started", "Parts of sessions that began in the time range.", query(or_zero(increase(STARTED))), unit="short", decimals=0,
+        stat("Started", "Parts of sessions that began in the time range.", query(or_zero(increase(STARTED))), unit="locale", decimals=0,
              width=4, thresholds=NEUTRAL, links=to_page),
         stat("Median duration", "First start to last end of the parts that closed in the time range.",
              query(quantile(0.5, DURATION, function="increase", window="$__range") + " >= 0"), unit="s", decimals=1, width=4,
@@ -65,15 +66,15 @@ def build():
         stat("Time of use", "Duration of the parts of sessions that closed in the time range, all together.",
              query(or_zero(increase(SECONDS))), unit="s", decimals=1, width=4, thresholds=NEUTRAL, links=[link("Use", "/usage")]),
         stat("Reopened", "Closed parts that a late request opened again in the time range. Many of them mean that the idle timeout is "
-             "short.", query(or_zero(increase(REOPENED))), unit="short", decimals=0, width=4, thresholds=PLAIN),
+             "short.", query(or_zero(increase(REOPENED))), unit="locale", decimals=0, width=4, thresholds=PLAIN),
     ])
     board.row("Sessions", [
         timeseries("Open", "Sessions that are open, by gateway.", query(gauge("tokentail_sessions_open", by=("gateway",)), "{{gateway}}"),
-                   unit="short", decimals=0, width=8, links=[link("Open sessions", "/sessions?open=true")]),
+                   unit="short", width=8, links=[link("Open sessions", "/sessions?open=true")]),
         timeseries("Started and ended", "Parts of sessions per hour, over the hour before each moment.",
                    [query(or_zero(increase(STARTED, window="1h")), "started"),
                     query(or_zero(increase(ENDED, by=("reason",), window="1h"), reason="none"), "ended, {{reason}}")],
-                   unit="short", decimals=0, width=8),
+                   unit="short", width=8),
         timeseries("Duration and turns, P50 and P95", "Quantiles of the parts that closed in the hour before each moment; turns on the "
                    "right.",
                    [query(quantile(q, DURATION, function="increase", window="1h"), f"duration P{int(q * 100)}") for q in (0.5, 0.95)]
@@ -97,13 +98,13 @@ def build():
                    "the sum of the others.",
                    [query(top(requests, ranked_requests, "consumer"), "{{consumer}}"),
                     query(rest(requests, ranked_requests, "consumer"), "other")],
-                   unit="short", decimals=0, stacked=True, calcs=("mean", "max"), place="right", height=9, links=to_consumer),
+                   unit="short", stacked=True, calcs=("mean", "max"), place="right", height=9, links=to_consumer),
         heat_of_hours(),
         table("Consumers", "Each consumer over the time range. A name leads to its sessions.", {"consumer": "Consumer"},
               [("Time of use", ranked + " > 0", {"unit": "s", "decimals": 1}),
                ("Requests", ranked_requests + " > 0", {"decimals": 0}),
-               ("Input tokens", increase("tokentail_input_tokens_total", by=("consumer",)) + " > 0", {"decimals": 1}),
-               ("Output tokens", increase("tokentail_output_tokens_total", by=("consumer",)) + " > 0", {"decimals": 1}),
+               ("Input tokens", increase("tokentail_input_tokens_total", by=("consumer",)) + " > 0", {"decimals": 0}),
+               ("Output tokens", increase("tokentail_output_tokens_total", by=("consumer",)) + " > 0", {"decimals": 0}),
                ("Errors", increase("tokentail_request_errors_total", by=("consumer",)), {"decimals": 0})],
               sort="Requests", height=9, empty="no request",
               more_links={"consumer": link("Sessions", "/sessions?consumer=${__value.raw:percentencode}")}),

@@ -1,9 +1,9 @@
 """SLA: was the service up, is the promise kept, how fast is the error budget spent."""
 
 from board import Board
-from panels import (ANY_IS_BAD, BLUE, GREEN, GREY, NEUTRAL, ORANGE, RED, YELLOW, color, link, query, stat, steps, table,
+from panels import (ANY_IS_BAD, BLUE, GREEN, GREY, NEUTRAL, ORANGE, RED, link, query, stat, steps, table,
                     timeline, timeseries, values)
-from queries import failed_requests, gauge, increase, or_zero, quantile, ratio, selector
+from queries import failed_requests, gauge, happened, increase, or_zero, quantile, ratio, selector
 
 STATES = {"up": 1, "down": 2, "maintenance": 3, "unknown": 4}
 KEPT = steps((None, RED), (0.995, ORANGE), (0.999, GREEN))
@@ -49,8 +49,9 @@ def build():
                  mappings=values(_1=("up", GREEN), _2=("down", RED), _3=("maintenance", BLUE), _4=("unknown", GREY)),
                  thresholds=NEUTRAL, height=5, empty="no probe", data_points=400),
     ])
-    failed, counted = failed_requests(increase, by=("gateway",), window="1h")
-    windows = [("5m", "5 min"), ("1h", "1 h"), ("6h", "6 h"), ("3d", "3 d")]
+    failed, counted = failed_requests(by=("gateway",), window="1h", ignoring=("provider", "model", "route", "consumer"))
+    reasons = ("target", "reason")
+    windows = [("1h", "1 h"), ("6h", "6 h"), ("1d", "1 d"), ("3d", "3 d")]
     board.row("Error budget", [
         timeseries("Budget left", "Share of the month's error budget that is left. It begins anew with each calendar month.",
                    query(f"{left}\n/\n({whole} > 0)", "{{target}}"), unit="percentunit", minimum=None, maximum=1, line="dashed",
@@ -83,10 +84,10 @@ def build():
                    [query(quantile(q, "tokentail_probe_duration_seconds", by=TARGET, window="5m", function="increase"),
                           "{{target}}, P" + str(int(q * 100))) for q in (0.5, 0.95)],
                    unit="s", line="dashed", thresholds=steps((None, "transparent"), (1.5, RED))),
-        timeseries("Failed looks by reason", "Failed looks of 5 min at each moment.",
-                   query(or_zero(increase("tokentail_probe_failures_total", by=("target", "reason"), window="5m") + " > 0", reason="none"),
-                         "{{target}} {{reason}}"), unit="short", decimals=0, bars=True, stacked=True,
-                   overrides=[color("/none/", GREEN)]),
+        timeseries("Failed looks by reason", "Failed looks in steps of at least 5 min, by the reasons that occurred in the time range.",
+                   query(or_zero(happened(increase("tokentail_probe_failures_total", by=reasons, window="$__rate_interval"),
+                                          increase("tokentail_probe_failures_total", by=reasons), reasons), reason="none"),
+                         "{{target}} {{reason}}"), unit="short", bars=True, stacked=True, interval="5m"),
         timeseries("Phases of a look", "The latest look of each target, phase by phase, where it was reached.",
                    query(gauge("tokentail_probe_phase_duration_seconds", by=("target", "phase"), fold="max"), "{{target}} {{phase}}"),
                    unit="s", stacked=True),

@@ -138,3 +138,14 @@ fn announce(urls: &[String], chat: &str, folder: &Path) -> std::io::Result<()> {
     writeln!(out, "end it with Ctrl-C")?;
     out.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_has_budgets_and_a_rate_to_show() {
+        let config = DemoConfig { overrides: Overrides::default() }.load().unwrap();
+        assert_eq!((config.cost.budgets.len(), config.cost.rates.len()), (4, 1));
+    }
+}
