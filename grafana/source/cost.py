@@ -39,9 +39,9 @@ def budgets():
         table("Budgets", "Limit, use and what will have been used at the end of the month if it goes on at the mean rate of the "
               "month so far.",
               {"budget": "Budget", "unit": "Unit", "period": "Period"},
-              [("Limit", limit, {"decimals": 2}), ("Used", used, {"decimals": 2}),
+              [("Limit", limit, {"unit": "short", "decimals": 2}), ("Used", used, {"unit": "short", "decimals": 2}),
                ("Share", share, {"unit": "percentunit", "decimals": 1, "max": 1, "thresholds": USED, **BAR}),
-               ("By end of month", forecast, {"decimals": 2})],
+               ("By end of month", forecast, {"unit": "short", "decimals": 2})],
               width=14, height=6, sort="Share", empty="no budget configured"),
     ]
 
@@ -79,7 +79,7 @@ def of_currency():
         ranked = increase(COST, by=(label,))
         panels.append(bars(f"By {label}", f"Cost of the time range by {label}, the largest and the sum of the others.",
                            [query(top(ranked, ranked, label), "{{" + label + "}}"), query(rest(ranked, ranked, label), "other")],
-                           unit="locale", decimals=2, thresholds=NEUTRAL, width=6, empty="nothing"))
+                           unit="locale", decimals=2, thresholds=NEUTRAL, width=6, height=7, empty="nothing"))
     each = ("provider", "model")
     cost, requests = increase(COST, by=each), increase(REQUESTS, by=each)
     tokens = f"({increase(INPUT, by=each)} + {increase(OUTPUT, by=each)})"
@@ -91,7 +91,7 @@ def of_currency():
                                                                    "thresholds": NEUTRAL, **BAR}),
          ("Per 1,000 requests", f"1000 * ({cost} > 0) / ({requests} > 0)", {"decimals": 2}),
          ("Per million tokens", f"1e6 * ({cost} > 0) / ({tokens} > 0)", {"decimals": 3})],
-        width=12, sort="Cost", empty="nothing",
+        width=12, height=7, sort="Cost", empty="nothing",
         more_links={"model": link("Requests", "/requests?model=${__value.raw:percentencode}")}))
     return panels
 

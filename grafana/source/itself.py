@@ -21,7 +21,8 @@ def containers(metric):
 def per_minute(metric):
     """Events of a minute, over 15 min at each moment, by the reasons that occurred in the time range."""
     by = ("reason",)
-    return or_zero("60 / 900 * " + happened(increase(metric, by=by, window="15m"), increase(metric, by=by), by), reason="any")
+    return or_zero("60 / 900 * " + happened(increase(metric, by=by, window="15m"), increase(metric, by=by), by), without=increase(metric) + " > 0",
+                   reason="any")
 
 
 def age(metric, by=EACH):
@@ -103,15 +104,16 @@ def build():
     sink, exports = ("sink",), ("sink", "reason")
     board.row("Traces and notifications", [
         timeseries("Spans", "Spans per second that the receiver took, and those lost on the way. Without a sink there are none.",
-                   [query(or_zero(rate("tokentail_otlp_exported_spans_total", by=sink), sink="none"), "{{sink}}, exported"),
+                   [query(or_zero(rate("tokentail_otlp_exported_spans_total", by=sink), without=increase("tokentail_otlp_exported_spans_total"), sink="none"), "{{sink}}, exported"),
                     query(rate("tokentail_otlp_rejected_spans_total", by=sink), "{{sink}}, rejected"),
                     query(rate("tokentail_otlp_expired_spans_total", by=sink), "{{sink}}, expired")], unit="short", width=8,
                    overrides=[color("/rejected$/", RED), color("/expired$/", ORANGE)]),
         timeseries("Failed exports", "Exports of 5 min that failed, by the reasons that occurred in the time range. Their spans wait and are sent "
                    "again.", query(or_zero(happened(increase(FAILED, by=exports, window="5m"), increase(FAILED, by=exports), exports),
-                                           reason="none"), "{{sink}} {{reason}}"), unit="short", width=8),
+                                           without=increase(FAILED) + " > 0", reason="none"), "{{sink}} {{reason}}"), unit="short", width=8),
         timeseries("Notifications", "Notifications of Alertmanager that the relay answered in 15 min, by receiver and what came of them.",
-                   query(or_zero(increase("tokentail_alert_notifications_total", by=("receiver", "outcome"), window="15m"), outcome="none"),
+                   query(or_zero(increase("tokentail_alert_notifications_total", by=("receiver", "outcome"), window="15m"),
+                                 without=increase("tokentail_alert_notifications_total"), outcome="none"),
                          "{{receiver}} {{outcome}}"), unit="short", width=8),
     ])
     used, limit = containers("container_memory_working_set_bytes"), containers("container_spec_memory_limit_bytes")

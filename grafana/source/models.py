@@ -99,7 +99,7 @@ def build():
                    place="right", line="dashed", thresholds=steps((None, RED), (0.99, "transparent"))),
         timeseries("Errors by reason", "Failed requests per minute, over 15 min at each moment. Upstream, timeout and gateway are the "
                    "service's; the others the client's.",
-                   query(or_zero("60 / 900 * " + increase(ERRORS, by=("reason",), window="15m"), reason="none"), "{{reason}}"),
+                   query(or_zero("60 / 900 * " + increase(ERRORS, by=("reason",), window="15m"), without=increase(ERRORS), reason="none"), "{{reason}}"),
                    unit="short", stacked=True, calcs=("mean", "max"), place="right", overrides=reasons(),
                    links=[link("Requests that failed so", "/requests?error=${__field.labels.reason}")]),
         bars("Errors by upstream", "Failed requests of the time range by provider and reason, the largest first. (none) are requests that "

@@ -52,7 +52,7 @@ def build():
              "rate; from the ledger, so it does not depend on how long Prometheus keeps its data.",
              [query(gauge("tokentail_month_cost", by=("currency",)), "{{currency}}"),
               query(gauge("tokentail_month_cost_forecast", by=("currency",)), "{{currency}} forecast")],
-             unit="short", decimals=0, width=3, named=True, thresholds=NEUTRAL, overrides=signs(), empty="nothing yet",
+             unit="short", width=3, named=True, thresholds=NEUTRAL, overrides=signs(), empty="nothing yet",
              links=[link("Cost", "/cost")]),
     ])
     board.row("Traffic", [
@@ -64,7 +64,7 @@ def build():
                                                            "/requests?model=${__field.labels.model:percentencode}")]),
         timeseries("Errors by reason", "Failed requests per second. Upstream, timeout and gateway count against "
                    "availability; the others are the client's.",
-                   query(or_zero(rate(ERRORS, by=("reason",)), reason="none"), "{{reason}}"),
+                   query(or_zero(rate(ERRORS, by=("reason",)), without=increase(ERRORS), reason="none"), "{{reason}}"),
                    unit="reqps", stacked=True,
                    overrides=reasons()),
     ])

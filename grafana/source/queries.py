@@ -73,15 +73,16 @@ def gauge(name, *matchers, by=(), fold="sum"):
     return f"{fold}{by} ({selector(name, *matchers)})"
 
 
-def or_zero(expression, **label):
+def or_zero(expression, *, without=None, **label):
     """0 where nothing has happened yet; nothing while tokentail is not scraped, since then 0 would be a guess.
 
-    With `label` (one, as name=value) the 0 gets that label, for expressions that are grouped by it.
+    With `label` (one, as name=value) the 0 gets that label, for expressions that are grouped by it. It is there only if `without` has
+    nothing over the whole time range, or it would stand beside the real values.
     """
     zero = f"0 * max({selector('tokentail_build_info')})"
     for name, value in label.items():
-        # Only where there is nothing at all, or it would stand beside the real values.
-        zero = f'label_replace({zero}, "{name}", "{value}", "", "") unless on () ({indent(expression)})'
+        known = indent(without).replace("$__range]", "$__range] @ end()")
+        zero = f'label_replace({zero}, "{name}", "{value}", "", "") unless on () ({known})'
     return f"{expression}\nor\n{zero}"
 
 
@@ -110,8 +111,8 @@ def top(drawn, ranked, by):
 
 def rest(drawn, ranked, by):
     """The sum of all that [`top`] leaves out; nothing where it leaves out nothing."""
-    largest = f"topk($top, {ranked} > 0)".replace("$__range]", "$__range] @ end()")
-    return f"sum(\n  {indent(drawn)}\n  unless on ({by})\n  {indent(largest)}\n)"
+    ranked = f"{ranked} > 0".replace("$__range]", "$__range] @ end()")
+    return f"sum(\n  {indent(drawn)}\n  and on ({by})\n  (({ranked}) unless topk($top, {ranked}))\n)"
 
 
 def happened(drawn, ranked, by):

@@ -73,7 +73,7 @@ def build():
                    unit="short", width=8, links=[link("Open sessions", "/sessions?open=true")]),
         timeseries("Started and ended", "Parts of sessions per hour, over the hour before each moment.",
                    [query(or_zero(increase(STARTED, window="1h")), "started"),
-                    query(or_zero(increase(ENDED, by=("reason",), window="1h"), reason="none"), "ended, {{reason}}")],
+                    query(or_zero(increase(ENDED, by=("reason",), window="1h"), without=increase(ENDED), reason="none"), "ended, {{reason}}")],
                    unit="short", width=8),
         timeseries("Duration and turns, P50 and P95", "Quantiles of the parts that closed in the hour before each moment; turns on the "
                    "right.",

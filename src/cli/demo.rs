@@ -107,12 +107,7 @@ fn look_back(config: &Config, seed: u64, clock: &Clock) -> Result<(), Failure> {
 }
 
 /// Writes live lines until the end.
-fn live(
-    workspace: &mut Workspace,
-    seed: u64,
-    clock: &Clock,
-    shutdown: &CancellationToken,
-) -> Result<(), demo::Error> {
+fn live(workspace: &mut Workspace, seed: u64, clock: &Clock, shutdown: &CancellationToken) -> Result<(), demo::Error> {
     let mut traffic = Live::new(seed);
     while !shutdown.is_cancelled() {
         let due = traffic.due(clock.now());
@@ -146,6 +141,6 @@ mod tests {
     #[test]
     fn the_demo_has_budgets_and_a_rate_to_show() {
         let config = DemoConfig { overrides: Overrides::default() }.load().unwrap();
-        assert_eq!((config.cost.budgets.len(), config.cost.rates.len()), (4, 1));
+        assert_eq!((config.pricing.budgets.len(), config.pricing.rates.len()), (4, 1));
     }
 }

@@ -51,7 +51,8 @@ fn problems(expression: &str) -> Vec<String> {
     let text = without_strings(expression);
     let mut problems = Vec::new();
     let mut labels: BTreeSet<&str> = OF_THE_SCRAPE.into_iter().chain(MADE).collect();
-    let names = Regex::new(r"\b(?:(?:tokentail|process|scrape|container)_[a-z0-9_]+|up)\b(\{[^}]*\})?").expect("a regex");
+    let names =
+        Regex::new(r"\b(?:(?:tokentail|process|scrape|container)_[a-z0-9_]+|up)\b(\{[^}]*\})?").expect("a regex");
     let matcher = Regex::new(r"(\w+)\s*(?:=~|!~|!=|=)").expect("a regex");
     for found in names.captures_iter(&text) {
         let whole = found.get(0).expect("the match").as_str();
@@ -70,7 +71,9 @@ fn problems(expression: &str) -> Vec<String> {
     }
     let lists = Regex::new(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^)]*)\)").expect("a regex");
     for list in lists.captures_iter(&text) {
-        for label in list.get(1).expect("the labels").as_str().split(',').map(str::trim).filter(|label| !label.is_empty()) {
+        for label in
+            list.get(1).expect("the labels").as_str().split(',').map(str::trim).filter(|label| !label.is_empty())
+        {
             if !labels.contains(label) {
                 problems.push(format!("no metric here has the label {label}"));
             }
@@ -117,7 +120,9 @@ fn every_query_of_a_board_names_metrics_and_labels_of_the_catalogue() {
             queries += usize::from(expression.contains("tokentail_"));
             assert_eq!(problems(expression), Vec::<String>::new(), "{path}: {expression}");
         }
-        for target in board["panels"].as_array().expect("panels").iter().filter_map(|panel| panel["targets"].as_array()).flatten() {
+        for target in
+            board["panels"].as_array().expect("panels").iter().filter_map(|panel| panel["targets"].as_array()).flatten()
+        {
             let expression = without_strings(target["expr"].as_str().expect("an expression"));
             for label in target["legendFormat"].as_str().expect("a legend").split("{{").skip(1) {
                 let label = label.split("}}").next().expect("the label");
@@ -134,13 +139,19 @@ fn every_metric_that_an_alert_rule_a_test_of_it_or_a_runbook_names_exists() {
     // A recording rule's name holds a metric's without its unit; its own parts are separated by colons.
     let recorded = Regex::new(r"[a-z_]+:[a-zA-Z0-9_:]+").expect("a regex");
     let mut seen = 0;
-    let folders = ["alerts/rules", "alerts/tests"].map(|folder| std::fs::read_dir(root(folder)).expect("list a folder"));
+    let folders =
+        ["alerts/rules", "alerts/tests"].map(|folder| std::fs::read_dir(root(folder)).expect("list a folder"));
     let files = folders.into_iter().flatten().map(|entry| entry.expect("read the folder").path());
     for path in files.chain([root("alerts/RUNBOOKS.md")]) {
         let text = std::fs::read_to_string(&path).expect("read a file");
         let text = recorded.replace_all(&text, "");
         for found in name.find_iter(&text) {
-            assert!(labels_of(found.as_str()).is_some(), "{}: {} is not in the catalogue", path.display(), found.as_str());
+            assert!(
+                labels_of(found.as_str()).is_some(),
+                "{}: {} is not in the catalogue",
+                path.display(),
+                found.as_str()
+            );
             seen += 1;
         }
     }
