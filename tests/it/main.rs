@@ -1,5 +1,6 @@
 //! Integration tests by boundary, one binary.
 
+mod boards;
 mod commands;
 mod durability;
 mod gateway;
