@@ -1,11 +1,15 @@
 //! Questions to the ledger whose answers are figures by group and period: the same for commands, API and pages.
 //!
-//! [`By`] is what figures are grouped by, [`usage`] the time of use with its turns, tokens and cost. Reads one moment of
+//! [`By`] is what figures are grouped by, [`usage`] the time of use with its turns, tokens and cost, [`totals`] the
+//! requests with errors, tokens and cost: by group, over time, the first of them. Reads one moment of
 //! a ledger and computes; how an answer is printed is for who asked.
 
 mod by;
+pub mod totals;
+#[cfg(test)]
+mod totals_tests;
 pub mod usage;
 #[cfg(test)]
 mod usage_tests;
 
-pub use by::{By, Unknown};
+pub use by::{Attribute, By, Unknown};
