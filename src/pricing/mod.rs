@@ -33,7 +33,7 @@ use std::path::Path;
 
 pub use config::{Budget, BudgetPeriod, BudgetUnit, Config, CostMode, ExchangeRate};
 pub use exchange::{choose, convert, rate_in_force};
-pub use explain::{Explanation, Line};
+pub use explain::{Explanation, Line, explain_by};
 pub use file::{SourceRows, parse as parse_file};
 pub use litellm::{MAX_BYTES as MAX_MAP_BYTES, parse as parse_litellm};
 pub use kinds::{CostKinds, Splitter};
