@@ -1,7 +1,7 @@
 // What requests, sessions and groups have in common: tokens by kind, links to what is named, columns of tables.
 
 import { h } from "./dom.js";
-import { count, foreign, length, monies, percent, time } from "./format.js";
+import { count, foreign, length, monies, percent } from "./format.js";
 import { badge, bar } from "./panel.js";
 import { to } from "./place.js";
 import { named, t } from "./words.js";
@@ -72,7 +72,7 @@ export function costOf(request) {
 
 /// A group's cost, with what is missing from it.
 export function costOfGroup(figures) {
-  return [monies(figures.cost), figures.unpriced_requests ? [" ", h("span", { class: "badge warn", title: t("unpriced.about") }, t("unpriced_n", { n: count(figures.unpriced_requests) }))] : null];
+  return h("span", { class: "stack" }, figures.cost.length || !figures.unpriced_requests ? monies(figures.cost) : null, figures.unpriced_requests ? h("span", { class: "badge warn", title: t("unpriced.about") }, t("unpriced_n", { n: count(figures.unpriced_requests) })) : null);
 }
 
 /// Errors with their share, loud only where there are some.
@@ -95,9 +95,13 @@ export const GROUP_COLUMNS = {
   first_token: () => ({ label: t("column.first_token"), number: true, cell: ({ figures }) => length(figures.mean_first_token_seconds) }),
 };
 
-/// What people call a column to group by.
-export function columnName(by) {
+/// What people call a column to group by, inside a sentence.
+export function columnWord(by) {
   return named("by", by);
 }
 
-export { time };
+/// The same as a heading; a dimension's name stays as its owner wrote it.
+export function columnName(by) {
+  const word = columnWord(by);
+  return word === by && !["user", "consumer", "model", "provider", "upstream", "route", "gateway", "mode", "day", "week", "month", "hour", "currency"].includes(by) ? word : word[0].toUpperCase() + word.slice(1);
+}

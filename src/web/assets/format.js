@@ -26,7 +26,7 @@ export function count(value) {
 /// A number that fits a chart's axis or a card.
 export function compact(value) {
   if (value === null || value === undefined) return "–";
-  const options = Math.abs(value) < 100_000 ? { maximumFractionDigits: value % 1 && Math.abs(value) < 10 ? 2 : 0 } : { notation: "compact", maximumSignificantDigits: 4 };
+  const options = Math.abs(value) < 100_000 ? { maximumFractionDigits: value % 1 && Math.abs(value) < 10 ? 2 : 0 } : { notation: "compact", maximumSignificantDigits: 3 };
   return new Intl.NumberFormat(locale(), options).format(value);
 }
 
@@ -149,9 +149,11 @@ export function time(moment, form) {
   return moment ? h("time", { datetime: moment, title: `${moment} · ${zone}` }, stamp(moment, form)) : "–";
 }
 
-/// How long ago, roughly.
+/// How long ago, in one unit.
 export function ago(moment, now = Date.now()) {
-  return t("ago", { length: length(Math.max(0, Math.round((now - new Date(moment)) / 1000))) });
+  const seconds = Math.max(0, Math.round((now - new Date(moment)) / 1000));
+  const [unit, size] = [["unit.d", 172_800, 86_400], ["unit.h", 7200, 3600], ["unit.min", 120, 60]].find(([, from]) => seconds >= from)?.filter((_, index) => index !== 1) ?? ["unit.s", 1];
+  return t("ago", { length: t(unit, { n: count(Math.floor(seconds / size)) }) });
 }
 
 /// Text from outside: kept apart from the direction of what is around it, wrapping where it must.

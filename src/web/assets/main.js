@@ -78,6 +78,7 @@ function frame() {
     ),
     h("main", { id: "main", tabindex: -1, "aria-busy": String(busy && !data) },
       h("div", { class: "heading" },
+        page?.above ? h("a", { class: "crumb", href: page.above()[0] }, "‹ ", page.above()[1]) : null,
         h("h1", { tabindex: -1 }, page?.heading ? page.heading(place, data) : title),
         page?.lead ? h("p", { class: "lead" }, page.lead(place, data)) : null),
       page ? page.controls?.(place, data) : null,

@@ -2,7 +2,7 @@
 
 import { Problem } from "./api.js";
 import { h } from "./dom.js";
-import { foreign, stamp, time, zone } from "./format.js";
+import { foreign, stamp, zone } from "./format.js";
 import { t } from "./words.js";
 
 /// A titled part of a page. `aside` stands at the right of its title.
@@ -70,5 +70,3 @@ export function choice(label, value, pairs, hrefOf) {
   return h("div", { class: "choice", role: "group", "aria-label": label }, h("span", { class: "choice-label" }, label),
     pairs.map(([name, text]) => h("a", { href: hrefOf(name), "aria-current": name === value ? "true" : null, key: name }, text)));
 }
-
-export { time };

@@ -16,7 +16,8 @@ import { groupName } from "./usage.js";
 
 export default {
   title: (place) => t("consumer.title", { name: place.id }),
-  heading: (place) => [h("span", { class: "crumb" }, h("a", { href: "consumers" }, t("nav.consumers")), " / "), h("span", { class: "id-title" }, foreign(place.id))],
+  heading: (place) => h("span", { class: "id-title" }, foreign(place.id)),
+  above: () => ["consumers", t("nav.consumers")],
   controls: (place) => period(place, "30d", ["24h", "7d", "30d"]),
 
   load(place, signal) {

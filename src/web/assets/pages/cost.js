@@ -3,7 +3,7 @@
 import { address, gather, get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
-import { KINDS, columnName, list } from "../figures.js";
+import { KINDS, columnName, columnWord } from "../figures.js";
 import { asNumber, compact, count, currencies, foreign, money, monies, percent, time, usualCurrency } from "../format.js";
 import { chosen, filters } from "../filter.js";
 import { badge, bar, cards, choice, empty, facts, legend, meter, part, section } from "../panel.js";
@@ -42,10 +42,9 @@ export default {
     return [
       part(data.cost, t("cost.total"), { aside: files }, totals),
       part(data.trend, t("cost.trend"), {}, (answer) => trend(answer.series[0]?.points ?? [], form)),
-      part(data.cost, t("cost.groups", { by: columnName(by(place)) }), { about: t("cost.groups.about") }, (answer) => groups(answer, by(place))),
-      h("div", { class: "columns" },
-        part(data.forecast, t("cost.forecast"), {}, forecast),
-        part(data.budgets, t("cost.budgets"), {}, ({ budgets }) => (budgets.length ? budgetTable(budgets) : empty(t("cost.no_budgets"))))),
+      part(data.cost, t("cost.groups", { by: columnWord(by(place)) }), { about: t("cost.groups.about") }, (answer) => groups(answer, by(place))),
+      part(data.forecast, t("cost.forecast"), {}, forecast),
+      part(data.budgets, t("cost.budgets"), {}, ({ budgets }) => (budgets.length ? budgetTable(budgets) : empty(t("cost.no_budgets")))),
       part(data.anomalies, t("cost.anomalies"), { about: t("cost.anomalies.about") }, anomalies),
       data.unpriced?.models?.length ? section(t("cost.unpriced"), { about: t("cost.unpriced.about") }, unpriced(data.unpriced.models)) : null,
     ];
@@ -62,7 +61,7 @@ function totals({ total, converted }) {
       { label: t("cost.assumed"), value: percent(total.assumed_share), note: t("cost.assumed.note") },
       { label: t("cost.unpriced_requests"), value: count(total.unpriced_requests), tone: total.unpriced_requests ? "warn" : null, note: t("cost.unpriced_tokens", { n: compact(total.unpriced_tokens) }) },
     ]),
-    currencies([total.cost]).map((currency) => kindBar(total.kinds, currency)),
+    h("div", { class: "columns" }, currencies([total.cost]).map((currency) => kindBar(total.kinds, currency))),
   ];
 }
 
@@ -74,7 +73,7 @@ function kindBar(kinds, currency) {
   if (!whole) return null;
   return h("div", { class: "kinds", key: currency }, h("h3", {}, t("cost.kinds", { currency })),
     h("div", { class: "wide-bar" }, bar(present.map((kind) => ({ size: asNumber(of(kind)), tone: `kind-${kind}` })), whole, present.map((kind) => `${named("kind", kind)} ${percent(asNumber(of(kind)) / whole, 1)}`).join(", "))),
-    h("dl", { class: "facts split" }, present.map((kind) => h("div", { key: kind }, h("dt", {}, h("i", { class: `key kind-${kind}` }), named("kind", kind)), h("dd", { class: "number" }, money(of(kind)), h("small", {}, ` ${percent(asNumber(of(kind)) / whole, 1)}`))))));
+    h("dl", { class: "facts split" }, present.map((kind) => h("div", { key: kind }, h("dt", {}, h("i", { class: `key kind-${kind}` }), named("kind", kind)), h("dd", { class: "number" }, money(of(kind)), h("small", { class: "share" }, percent(asNumber(of(kind)) / whole, 1)))))));
 }
 
 function trend(points, form) {
@@ -101,7 +100,7 @@ function groups({ groups: all, total }, name) {
     legend(ALL_KINDS.filter((kind) => asNumber(total.kinds[kind]?.[0])).map((kind) => [`kind-${kind}`, named("kind", kind)])),
     table({
       name: "cost",
-      caption: t("cost.groups", { by: columnName(name) }),
+      caption: t("cost.groups", { by: columnWord(name) }),
       rows,
       keyOf: ({ group }) => group[name],
       foot: { ...total, group: {} },
@@ -120,7 +119,7 @@ function groups({ groups: all, total }, name) {
 function forecast({ month, method, forecasts }) {
   if (!forecasts.length) return empty(t("cost.no_forecast"));
   return [
-    forecasts.map((one) => {
+    h("div", { class: "columns wide" }, forecasts.map((one) => {
       const { currency } = one;
       const all = Math.max(asNumber({ total: one.high ?? one.forecast }), asNumber({ total: one.forecast }));
       const share = (total) => (100 * Number(total)) / (all || 1);
@@ -132,7 +131,7 @@ function forecast({ month, method, forecasts }) {
           [t("cost.interval"), one.low === null || one.low === undefined ? null : [money({ currency, total: one.low }), " – ", money({ currency, total: one.high })]],
           ...(one.past ?? []).map((past) => [past.month, [t("cost.past"), " ", money({ currency, total: past.forecast_at_this_day }), " → ", money({ currency, total: past.actual }), h("small", {}, ` ${percent(past.error_ratio, 1)}`)]]),
         ]));
-    }),
+    })),
     h("p", { class: "about" }, t("cost.method"), " ", foreign(method)),
   ];
 }
@@ -169,7 +168,7 @@ function anomalies({ anomalies: hours }) {
       { label: t("column.cost"), number: true, cell: ({ cost, currency }) => money({ currency, total: cost }) },
       { label: t("column.expected"), number: true, cell: ({ expected, currency }) => money({ currency, total: expected }) },
       { label: t("column.times"), number: true, cell: ({ times }) => (times === null || times === undefined ? "–" : `× ${compact(times)}`) },
-      { label: t("column.explained"), cell: ({ explained_by: why }) => (why ? [`${columnName(why.by)} `, foreign(why.value), h("small", {}, ` ${percent(why.share, 0)}`)] : "–") },
+      { label: t("column.explained"), cell: ({ explained_by: why }) => (why ? [`${columnWord(why.by)} `, foreign(why.value), h("small", {}, ` ${percent(why.share, 0)}`)] : "–") },
     ],
   });
 }
@@ -190,5 +189,3 @@ function unpriced(models) {
     ],
   });
 }
-
-export { list };

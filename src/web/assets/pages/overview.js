@@ -4,8 +4,8 @@ import { Problem, gather, get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
 import { allTokens, columnName, costOfGroup, errors, modelLink } from "../figures.js";
-import { ago, asNumber, change, compact, count, currencies, length, money, monies, percent, time, usualCurrency } from "../format.js";
-import { badge, bar, cards, empty, meter, part, section } from "../panel.js";
+import { ago, asNumber, change, compact, count, currencies, length, monies, percent, usualCurrency } from "../format.js";
+import { badge, bar, cards, empty, part, section } from "../panel.js";
 import { to } from "../place.js";
 import { table } from "../table.js";
 import { named, t } from "../words.js";
@@ -164,5 +164,3 @@ function models(list) {
     ],
   });
 }
-
-export { meter, money, time };

@@ -12,7 +12,7 @@ import { lengthBar } from "./session.js";
 
 export default {
   title: (place, data) => t("request.title", { time: data ? stamp(data.request.start) : "" }),
-  heading: (place, data) => [h("span", { class: "crumb" }, h("a", { href: "requests" }, t("nav.requests")), " / "), data ? stamp(data.request.start) : "…"],
+  above: () => ["requests", t("nav.requests")],
 
   load: (place, signal) => get(`requests/${encodeURIComponent(place.id)}`, {}, signal),
 

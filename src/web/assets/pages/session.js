@@ -13,7 +13,9 @@ import { amount } from "./overview.js";
 
 export default {
   title: (place) => t("session.title", { id: place.id.length > 60 ? `${place.id.slice(0, 60)}…` : place.id }),
-  heading: (place) => [h("span", { class: "crumb" }, h("a", { href: "sessions" }, t("nav.sessions")), " / "), h("span", { class: "id-title" }, foreign(place.id))],
+  heading: (place) => h("span", { class: "id-title" }, foreign(place.id)),
+
+  above: () => ["sessions", t("nav.sessions")],
 
   load: (place, signal) => get(`sessions/${encodeURIComponent(place.id)}`, { gateway: place.query.get("gateway"), cursor: place.query.get("cursor"), limit: 200 }, signal),
 
@@ -82,16 +84,14 @@ function turnTable(turns) {
     rows: turns,
     keyOf: (turn) => turn.number,
     columns: [
-      { label: t("column.turn"), main: true, cell: ({ number, request }) => h("a", { href: to("requests", request.id) }, `${t("session.turn", { n: count(number) })}`) },
-      { label: t("column.time"), cell: ({ request }) => time(request.start) },
-      { label: t("column.outcome"), cell: ({ request }) => outcome(request) },
+      { label: t("column.turn"), main: true, cell: ({ number, request }) => [h("a", { href: to("requests", request.id) }, t("session.turn", { n: count(number) })), h("div", { class: "dim small" }, time(request.start))] },
+      { label: t("column.outcome"), cell: ({ request }) => [outcome(request), request.tools?.length ? h("div", { class: "dim small" }, t("column.tools"), ": ", list(request.tools)) : null] },
       { label: t("column.model"), cell: ({ request }) => modelLink(request.model, { since: "30d" }) },
       { label: t("column.first_token"), number: true, cell: ({ request }) => length(request.first_token_seconds) },
       { label: t("column.duration"), number: true, cell: ({ request }) => [length(request.seconds), " ", lengthBar(request, most)] },
       { label: t("column.tokens"), number: true, cell: ({ request }) => [h("span", { title: t("overview.in_out", { input: count(request.tokens.input), output: count(request.tokens.output) }) }, `${count(request.tokens.input)} → ${count(request.tokens.output)}`), " ", tokenBar(request.tokens, mostTokens)] },
       { label: t("column.cost"), number: true, cell: ({ request }) => costOf(request) },
       { label: t("column.so_far"), number: true, cell: (turn) => monies(turn.cost_so_far, { exact: true }) },
-      { label: t("column.tools"), cell: ({ request }) => list(request.tools) },
     ],
   });
 }

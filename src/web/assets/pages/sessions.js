@@ -48,7 +48,7 @@ export function sessionTable(sessions, place, sorted) {
     rows: sessions,
     keyOf: (session) => `${session.gateway}\n${session.session}`,
     columns: [
-      { label: t("column.session"), main: true, cell: (session) => [h("a", { class: "id", href: sessionAddress(session.session, session.gateway) }, foreign(session.session)), session.open ? [" ", badge(t("session.open"), "good")] : null] },
+      { label: t("column.session"), main: true, cell: (session) => h("span", { class: "with-dot" }, h("span", { class: session.open ? "dot good" : "dot none", title: t(session.open ? "session.open" : "session.closed") }, h("span", { class: "hidden" }, t(session.open ? "session.open" : "session.closed"))), h("a", { class: "id", href: sessionAddress(session.session, session.gateway) }, foreign(session.session))) },
       { label: t("column.consumer"), cell: (session) => session.consumers.length === 1 ? consumerLink(session.consumers[0]) : list(session.consumers) },
       { label: t("column.model"), cell: (session) => list(session.models) },
       { label: t("column.updated"), sort: "updated", cell: (session) => time(session.end) },

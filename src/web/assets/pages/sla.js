@@ -3,7 +3,7 @@
 import { get, post } from "../api.js";
 import { h, svg } from "../dom.js";
 import { count, foreign, length, parts, percent, stamp, time } from "../format.js";
-import { badge, cards, choice, empty, facts, legend, section } from "../panel.js";
+import { badge, cards, choice, empty, legend, section } from "../panel.js";
 import { altered } from "../place.js";
 import { table } from "../table.js";
 import { named, t } from "../words.js";
@@ -50,12 +50,11 @@ function one(target, segments) {
     target.outages.length ? outages(target) : empty(t("sla.no_outages")),
     target.maintenance?.length ? [h("h3", {}, t("sla.maintenance")), maintenance(target.maintenance)] : null,
     target.gateways?.length ? [h("h3", {}, t("sla.requests")), h("p", { class: "about" }, t("sla.requests.about")), gateways(target.gateways)] : null,
-    target.projection ? [h("h3", {}, t("sla.projection")), facts([
-      [t("sla.availability"), percent(target.projection.availability)],
-      [t("sla.at_best"), percent(target.projection.availability_at_best)],
-      [t("sla.budget_left"), length(Math.max(0, target.projection.budget_left_seconds))],
-      [t("column.verdict"), badge(named("verdict", target.projection.verdict), tone(target.projection.verdict))],
-    ])] : null,
+    target.projection ? [h("h3", {}, t("sla.projection")), cards([
+      { label: t("sla.availability"), value: percent(target.projection.availability), note: t("sla.at_best", { ratio: percent(target.projection.availability_at_best) }) },
+      { label: t("sla.budget_left"), value: length(Math.max(0, target.projection.budget_left_seconds)) },
+      { label: t("column.verdict"), value: badge(named("verdict", target.projection.verdict), tone(target.projection.verdict)) },
+    ], { small: true })] : null,
     target.isolated_failures?.length ? h("details", {}, h("summary", {}, t("sla.isolated", { n: count(target.isolated_failures.length) })), h("ul", { class: "plain-list two" }, target.isolated_failures.map(({ at, reason }) => h("li", {}, time(at), " ", h("span", { class: "dim" }, named("failure", reason)))))) : null);
 }
 

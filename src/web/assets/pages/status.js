@@ -21,7 +21,7 @@ export default {
         { label: t("column.state"), value: badge(t(data.ready ? "status.ready" : "status.not_ready"), data.ready ? "good" : "bad"), note: data.why ? foreign(data.why) : t("status.version", { version: data.version }) },
         { label: t("status.requests"), value: count(ledger.requests), note: ledger.first ? t("status.since", { time: stamp(ledger.first, "day") }) : null },
         { label: t("status.ledger"), value: bytes(ledger.size_bytes), note: ledger.last_commit ? t("status.committed", { ago: ago(ledger.last_commit) }) : null },
-        { label: t("status.started"), value: time(data.started, "minute"), note: ago(data.started) },
+        { label: t("status.started"), value: ago(data.started), note: time(data.started, "minute") },
         { label: t("status.config"), value: badge(t(config.successful === false ? "status.config.bad" : "status.config.good"), config.successful === false ? "bad" : "good"), note: config.last_reload ? stamp(config.last_reload, "minute") : null },
       ]),
       section(t("status.sources"), { about: t("status.sources.about") }, data.sources.length ? sourceTable(data.sources) : empty(t("status.no_sources"))),

@@ -2,7 +2,7 @@
 
 import { gather, get } from "../api.js";
 import { h } from "../dom.js";
-import { GROUP_COLUMNS, allTokens, columnName, consumerLink } from "../figures.js";
+import { GROUP_COLUMNS, allTokens, columnName, columnWord, consumerLink } from "../figures.js";
 import { compact, count, foreign, stamp } from "../format.js";
 import { chosen, filters } from "../filter.js";
 import { heat } from "../heat.js";
@@ -40,7 +40,7 @@ export default {
   view(data, place) {
     const form = stepOf(place, "7d") === "hour" ? "minute" : "day";
     return [
-      part(data.groups, t("usage.groups", { by: columnName(by(place)) }), { aside: exporting("requests", { ...asked(place, "7d"), ...chosen(place) }) }, (answer) => groups(answer, by(place))),
+      part(data.groups, t("usage.groups", { by: columnWord(by(place)) }), { aside: exporting("requests", { ...asked(place, "7d"), ...chosen(place) }) }, (answer) => groups(answer, by(place))),
       part(data.hours, t("usage.hours"), { about: t("usage.hours.about") }, hours),
       part(data.trend, t("usage.trend"), {}, (answer) => h("div", { class: "charts" }, trendCharts(answer.series[0]?.points ?? [], form))),
     ];
@@ -61,7 +61,7 @@ function groups({ groups: list, total }, name) {
     ], { small: true }),
     table({
       name: "usage",
-      caption: t("usage.groups", { by: columnName(name) }),
+      caption: t("usage.groups", { by: columnWord(name) }),
       rows,
       keyOf: ({ group }) => group[name],
       foot: { figures: total, group: {} },
