@@ -15,12 +15,13 @@ use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::writer::{Handle, Status};
-use crate::ledger::{AvailabilityQuery, DataDir, Facts};
+use crate::ledger::{AvailabilityQuery, DataDir, Facts, Privacy};
 use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
-use crate::record::{Micros, money};
-use crate::sla::Month;
+use crate::record::{Currency, Micros, money};
+use crate::sla::{Month, Span};
+use crate::web::api::{Instance, SourceStatus};
 use crate::web::{self, App, Landing, Unavailable};
 
 /// A source is catching up while its log is ahead by more than this.
@@ -32,6 +33,11 @@ pub(super) struct InForce {
     pub(super) rates: Vec<ExchangeRate>,
     pub(super) budgets: Vec<Budget>,
     pub(super) price_table: Micros,
+    pub(super) prices: Arc<Table>,
+    pub(super) total_currency: Option<Currency>,
+    /// Names of the dimensions.
+    pub(super) dimensions: Vec<String>,
+    pub(super) answer_within: Span,
     pub(super) reload_successful: bool,
     pub(super) reload_time: Micros,
 }
@@ -52,15 +58,20 @@ pub(super) struct Sidecar {
     /// Until when a first start may keep the metrics back; `None` once they were shown, or at a later start.
     first_read: Mutex<Option<Instant>>,
     started: Micros,
+    privacy: Arc<Privacy>,
     reloader: RwLock<Option<Arc<Reloader>>>,
 }
 
 impl InForce {
-    pub(super) fn new(config: &Config, table: &Table, now: Micros) -> InForce {
+    pub(super) fn new(config: &Config, table: &Arc<Table>, now: Micros) -> InForce {
         InForce {
             rates: config.pricing.rates.clone(),
             budgets: config.pricing.budgets.clone(),
             price_table: table.timestamp_seconds().saturating_mul(1_000_000),
+            prices: Arc::clone(table),
+            total_currency: config.pricing.total_currency,
+            dimensions: config.dimensions.iter().map(|dimension| dimension.name.clone()).collect(),
+            answer_within: config.sla.answer_within,
             reload_successful: true,
             reload_time: now,
         }
@@ -70,7 +81,8 @@ impl InForce {
 impl Sidecar {
     pub(super) fn new(
         config: &Config,
-        table: &Table,
+        table: &Arc<Table>,
+        privacy: Privacy,
         meter: Arc<Mutex<Meter>>,
         writer: Handle,
         reader: Arc<Mutex<ReaderStatus>>,
@@ -95,6 +107,7 @@ impl Sidecar {
             sla: RwLock::default(),
             first_read: Mutex::new(first_read),
             started: now,
+            privacy: Arc::new(privacy),
             reloader: RwLock::new(None),
             clock,
         }
@@ -293,5 +306,65 @@ impl App for Sidecar {
                     .collect(),
             },
         }
+    }
+    fn instance(&self) -> Instance {
+        let now = self.clock.now();
+        let in_force = self.in_force.read();
+        Instance {
+            folder: self.folder.clone(),
+            now,
+            // Before the first commit of this run, everything that was committed ever is in the answer.
+            as_of: self.writer.last_commit().unwrap_or(now),
+            zone: self.zone.clone(),
+            privacy: Arc::clone(&self.privacy),
+            dimensions: in_force.dimensions.clone(),
+            several_gateways: self.reader.lock().sources.len() > 1,
+            prices: Arc::clone(&in_force.prices),
+            rates: in_force.rates.clone(),
+            total_currency: in_force.total_currency,
+            budgets: in_force.budgets.clone(),
+            answer_within: in_force.answer_within,
+        }
+    }
+
+    fn status(&self) -> web::api::Status {
+        let status = self.writer.status();
+        let mut sources = self.sources(&status);
+        let lags = self.reader.lock().sources.clone();
+        let in_force = self.in_force.read();
+        web::api::Status {
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.started,
+            failure: status.failure.clone(),
+            sources: lags
+                .into_iter()
+                .map(|lag| {
+                    let source = sources.remove(&lag.name).unwrap_or_default();
+                    SourceStatus {
+                        name: lag.name,
+                        path: lag.path,
+                        files: lag.files,
+                        error: lag.error,
+                        lag_bytes: source.lag_bytes,
+                        catching_up: source.catching_up,
+                        counts: source.counts,
+                    }
+                })
+                .collect(),
+            sinks: sinks::gauges(&status.sinks),
+            jobs: status.jobs,
+            size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
+            rows: status.rows,
+            last_commit: status.last_commit,
+            sessions_open: status.sessions_open,
+            targets: self.sla.read().clone(),
+            reload_time: in_force.reload_time,
+            reload_successful: in_force.reload_successful,
+        }
+    }
+
+    fn note(&self, target: &str, outage: u64, text: &str) -> Result<bool, String> {
+        self.ready()?;
+        self.writer.add_note(target, outage, text).map_err(|error| error.to_string())
     }
 }

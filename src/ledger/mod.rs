@@ -12,6 +12,7 @@ mod commit;
 mod config;
 mod cursor;
 mod duplicates;
+mod extent;
 mod fold;
 mod inspect;
 mod inspect_sessions;
@@ -42,6 +43,7 @@ pub use availability_query::{AvailabilityQuery, Facts, TargetFacts, request_coun
 pub use batch::{Batch, Context, MAX_SESSION_NAME};
 pub use config::Retention;
 pub use cursor::{ClosedPart, Cursor, Entries, Request, SessionName, Window, knows_sink};
+pub use extent::Extent;
 pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use intern::Privacy;

@@ -83,6 +83,7 @@ enum Message {
     Targets(Vec<(String, String)>, crate::sla::Config),
     Probes(Vec<ProbeResult>),
     Facts([Micros; 3], SyncSender<Facts>),
+    Note(String, u64, String, SyncSender<bool>),
     ClockStep,
     Stop,
 }
@@ -181,6 +182,18 @@ impl Handle {
         answer.recv().map_err(|_| Ended)
     }
 
+    /// Adds a note to an outage of a target, told by its number. Returns whether there is such an outage, once the note is
+    /// on disk.
+    ///
+    /// # Errors
+    /// The writer has ended; nothing was written.
+    pub fn add_note(&self, target: &str, outage: u64, text: &str) -> Result<bool, Ended> {
+        let (reply, answer) = sync_channel(1);
+        let note = Message::Note(target.to_owned(), outage, text.to_owned(), reply);
+        self.sender.send(note).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
     /// Says which sources are not read to their end. The sessions of all others follow the wall clock.
     pub fn set_behind(&self, behind: std::collections::BTreeSet<String>) {
         self.status.lock().behind = Some(behind);
@@ -263,6 +276,12 @@ impl Handle {
     /// Notifies whoever holds `waker` after each commit, for as long as somebody does.
     pub fn wake_on_commit(&self, waker: &Arc<Notify>) {
         self.wakers.lock().push(Arc::downgrade(waker));
+    }
+
+    /// Time of the last commit since the start.
+    #[must_use]
+    pub fn last_commit(&self) -> Option<Micros> {
+        self.status.lock().last_commit
     }
 
     /// Whether all that was handed over is committed.
@@ -435,6 +454,11 @@ impl Thread {
                     let facts = self.ledger.facts(from, to, now)?;
                     // Whoever asked may have gone.
                     let _ = reply.send(facts);
+                }
+                Ok(Message::Note(target, outage, text, reply)) => {
+                    let added = self.until_written(|ledger| ledger.add_note(&target, outage, &text))?;
+                    let Some(added) = added else { return Ok(()) };
+                    let _ = reply.send(added);
                 }
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {

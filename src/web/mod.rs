@@ -2,10 +2,11 @@
 //!
 //! Requests become answers that the daemon provides through [`App`]. [`bind`] opens the listeners and checks every
 //! setting, [`serve`] runs until it is told to stop. In reading order: `server` (listeners and connections), `route`
-//! (the table of paths), `access` and `rules` (who may what), `credential`, `live`, `toolkit`, `settings` and `tls` (the
-//! web configuration file), `landing` (the page), `reply`, `paced`. Deliberately knows neither ledger nor meter.
+//! (the table of paths), [`api`] (questions in JSON), `access` and `rules` (who may what), `credential`, `live`, `toolkit`, `settings` and `tls` (the
+//! web configuration file), `landing` (the page), `reply`, `paced`. Only the API knows the ledger, by its queries.
 
 mod access;
+pub mod api;
 mod config;
 mod credential;
 mod error;
@@ -53,6 +54,19 @@ pub trait App: Send + Sync + 'static {
 
     /// What the landing page shows.
     fn landing(&self) -> Landing;
+
+    /// What the API answers with.
+    fn instance(&self) -> api::Instance;
+
+    /// What the sidecar itself is doing.
+    fn status(&self) -> api::Status;
+
+    /// Adds a note to an outage of a target, told by its number; whether there is such an outage.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be written, for people.
+    fn note(&self, target: &str, outage: u64, text: &str) -> Result<bool, String>;
 }
 
 /// Why there is no page of metrics yet, for people.

@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use super::access::{Access, Gate, Identity, MAX_BODY, Peer, Refusal};
 use super::config::Role;
 use super::paced::Page;
-use super::{App, Unavailable, landing, reply};
+use super::{App, Unavailable, api, landing, reply};
 use crate::exposition::{self, Form};
 
 /// Pages of metrics that are rendered or on their way at one time; each may take some ten MiB.
@@ -89,11 +89,12 @@ pub(super) struct Site {
     pub(super) gate: Arc<Gate>,
     app: Arc<dyn App>,
     pages: Arc<Semaphore>,
+    api: api::Api,
 }
 
 impl Site {
     pub(super) fn new(gate: Arc<Gate>, app: Arc<dyn App>) -> Site {
-        Site { gate, app, pages: Arc::new(Semaphore::new(PAGES)) }
+        Site { gate, api: api::Api::new(Arc::clone(&app)), app, pages: Arc::new(Semaphore::new(PAGES)) }
     }
 
     async fn admit(&self, parts: &Parts, access: Access, writes: bool) -> Result<Identity, Refusal> {
@@ -126,6 +127,12 @@ pub(super) fn router(site: &Arc<Site>) -> Router {
         let answer = move |request| answer(Arc::clone(&site), route, request);
         router = router.route(route.path, on(filter, answer));
     }
+    for endpoint in api::endpoints() {
+        let filter = if endpoint.method == Method::POST { MethodFilter::POST } else { MethodFilter::GET };
+        let site = Arc::clone(site);
+        let answer = move |request| ask(Arc::clone(&site), endpoint, request);
+        router = router.route(endpoint.path, on(filter, answer));
+    }
     let none = |status, code, message| {
         let site = Arc::clone(site);
         move |request: Request| async move {
@@ -153,6 +160,20 @@ async fn answer(site: Arc<Site>, route: &'static Route, request: Request) -> Res
         Ok(identity) => {
             parts.extensions.insert(identity);
             (route.answer)(site, Request::from_parts(parts, body)).await
+        }
+    }
+}
+
+/// As [`answer`], for a path of the API.
+async fn ask(site: Arc<Site>, endpoint: &'static api::Endpoint, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match site.admit(&parts, Access::Role(endpoint.role), endpoint.method != Method::GET).await {
+        Err(refusal) => reply::refusal(&refusal),
+        Ok(_) => {
+            let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
+            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            let base = site.gate.rules.base(host, tls);
+            site.api.answer(endpoint, Request::from_parts(parts, body), base).await
         }
     }
 }

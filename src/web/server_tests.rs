@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::*;
-use crate::web::{Access, Figures, Landing, ROUTES, Role, State, Unavailable};
+use crate::web::{Access, Figures, Landing, ROUTES, Role, State, Unavailable, api};
 
 const PAGE: &str = "# HELP x Things.\n# TYPE x counter\nx_total{a=\"b\"} 1 # {trace_id=\"c\"} 1\n# EOF\n";
 
@@ -58,6 +58,18 @@ impl App for Fake {
     fn landing(&self) -> Landing {
         let (version, state, figures) = ("9.9".to_owned(), State::Ready, Figures::default());
         Landing { version, now: 0, state, sources: Vec::new(), figures }
+    }
+
+    fn instance(&self) -> api::Instance {
+        api::Instance::empty()
+    }
+
+    fn status(&self) -> api::Status {
+        api::Status::default()
+    }
+
+    fn note(&self, _: &str, _: u64, _: &str) -> Result<bool, String> {
+        Ok(false)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Integration tests by boundary, one binary.
 
+mod api;
 mod commands;
 mod durability;
 mod gateway;
@@ -14,5 +15,6 @@ mod reading;
 mod readme;
 mod relay;
 mod reload;
+mod schema;
 mod series;
 mod sessions;
