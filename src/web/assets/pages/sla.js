@@ -101,7 +101,7 @@ function outages(target) {
 
 function notes(target, outage) {
   return [
-    outage.notes?.length ? h("ul", { class: "plain-list" }, outage.notes.map((note) => h("li", {}, foreign(note.text ?? note)))) : null,
+    outage.notes?.length ? h("ul", { class: "plain-list" }, outage.notes.map((note) => h("li", {}, foreign(note.text)))) : null,
     h("details", { class: "note" }, h("summary", {}, t("sla.add_note")),
       h("form", { onsubmit: async (event) => {
         event.preventDefault();
@@ -126,11 +126,11 @@ function maintenance(windows) {
     caption: t("sla.maintenance"),
     rows: windows,
     columns: [
-      { label: t("column.start"), main: true, cell: (one) => time(one.from ?? one.start) },
-      { label: t("column.end"), cell: (one) => time(one.to ?? one.end) },
+      { label: t("column.start"), main: true, cell: (one) => time(one.from) },
+      { label: t("column.end"), cell: (one) => time(one.to) },
       { label: t("column.reason"), cell: ({ reason }) => foreign(reason) },
       { label: t("sla.announced"), cell: ({ announced }) => time(announced) },
-      { label: t("column.state"), cell: ({ standing }) => (standing ? badge(named("standing", standing)) : "–") },
+      { label: t("column.state"), cell: ({ standing }) => badge(named("standing", standing), standing === "timely" ? "info" : null) },
     ],
   });
 }
