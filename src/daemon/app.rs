@@ -1,4 +1,4 @@
-//! What the web server asks the sidecar: the metrics page, readiness, reload and the landing page.
+//! What the web server asks the sidecar: the metrics page, readiness, reload, and what the API answers with.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::ledger::{AvailabilityQuery, DataDir, Facts, Privacy};
 use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
-use crate::record::{Currency, Micros, money};
+use crate::record::{Currency, Micros};
 use crate::sla::{Month, Span};
 use crate::web::api::{Instance, SourceStatus};
-use crate::web::{self, App, Landing, Unavailable};
+use crate::web::{self, App, Unavailable};
 
 /// A source is catching up while its log is ahead by more than this.
 const BEHIND_MICROS: i64 = 60_000_000;
@@ -258,55 +258,6 @@ impl App for Sidecar {
         reloader.map_or_else(|| Err("the sidecar is still starting".to_owned()), |reloader| reloader.reload())
     }
 
-    fn landing(&self) -> Landing {
-        let status = self.writer.status();
-        let sources = self.sources(&status);
-        let lags = self.reader.lock().sources.clone();
-        let behind: u64 = sources.values().filter(|source| source.catching_up).map(|source| source.lag_bytes).sum();
-        let error = lags.iter().find_map(|lag| lag.error.as_ref().map(|error| format!("{}: {error}", lag.name)));
-        let state = match (status.failure.as_ref(), error) {
-            (Some(failure), _) => web::State::Failing(failure.clone()),
-            _ if self.is_reading_history() || behind > 0 => {
-                web::State::CatchingUp(format!("{behind} bytes of log are left to read"))
-            }
-            (None, Some(error)) => web::State::CatchingUp(error),
-            (None, None) => web::State::Ready,
-        };
-        let totals = self.meter.lock().totals();
-        Landing {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            now: self.clock.now(),
-            state,
-            sources: lags
-                .iter()
-                .map(|lag| {
-                    let source = sources.get(&lag.name).cloned().unwrap_or_default();
-                    web::Source {
-                        name: lag.name.clone(),
-                        path: lag.path.clone(),
-                        lag_bytes: lag.bytes,
-                        lines: source.counts.lines,
-                        records: source.counts.records,
-                        skipped: source.counts.skipped.iter().sum(),
-                        duplicates: source.counts.duplicates,
-                        rejected: source.counts.rejected.iter().sum(),
-                    }
-                })
-                .collect(),
-            figures: web::Figures {
-                requests: totals.requests,
-                errors: totals.errors,
-                unpriced: totals.unpriced,
-                input_tokens: totals.input,
-                output_tokens: totals.output,
-                cost: totals
-                    .cost
-                    .iter()
-                    .map(|(currency, nanos)| (currency.to_string(), money::format_nanos(*nanos)))
-                    .collect(),
-            },
-        }
-    }
     fn instance(&self) -> Instance {
         let now = self.clock.now();
         let in_force = self.in_force.read();

@@ -15,7 +15,7 @@ use super::histogram::{Bounds, COMMIT_SECONDS, REQUEST_SECONDS, SESSION_SECONDS,
 use super::probe::TargetSeries;
 use super::series::{
     Dirty, Family, ModelLabels, ModelSeries, OwnSeries, PairLabels, PriceSeries, RequestLabels, RequestSeries,
-    StoredBounds, Totals, TripleLabels,
+    StoredBounds, TripleLabels,
 };
 use super::session::Sessions;
 use crate::record::{Anomaly, Attributes, Outcome, Row};
@@ -500,23 +500,6 @@ impl Meter {
                 _ => self.own_dirty = true,
             }
         }
-    }
-
-    /// Sums over all series.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for RequestSeries { codes, errors, input, output, cost, .. } in self.requests.entries.iter().map(|e| &e.value) {
-            totals.requests += codes.values().sum::<u64>();
-            totals.errors += errors.values().sum::<u64>();
-            totals.input += input;
-            totals.output += output;
-            for (currency, nanos) in &cost.0 {
-                *totals.cost.entry(*currency).or_default() += nanos;
-            }
-        }
-        totals.unpriced = self.prices.entries.iter().map(|entry| entry.value.unpriced_requests).sum();
-        totals
     }
 
     /// Lines of the exposition that the series take.

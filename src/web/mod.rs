@@ -1,18 +1,18 @@
-//! HTTP: the paths, who may use them, and the landing page.
+//! HTTP: the paths, who may use them, and the web page.
 //!
 //! Requests become answers that the daemon provides through [`App`]. [`bind`] opens the listeners and checks every
 //! setting, [`serve`] runs until it is told to stop. In reading order: `server` (listeners and connections), `route`
 //! (the table of paths), [`api`] (questions in JSON), `access` and `rules` (who may what), `credential`, `live`, `toolkit`, `settings` and `tls` (the
-//! web configuration file), `landing` (the page), `reply`, `paced`. Only the API knows the ledger, by its queries.
+//! web configuration file), `page` (the web page), `reply`, `paced`. Only the API knows the ledger, by its queries.
 
 mod access;
 pub mod api;
 mod config;
 mod credential;
 mod error;
-mod landing;
 mod live;
 mod paced;
+mod page;
 pub(crate) mod reply;
 mod route;
 mod rules;
@@ -22,9 +22,8 @@ mod tls;
 mod toolkit;
 
 pub use access::Access;
-pub use config::{Config, Role};
+pub use config::{Config, Role, TRACE_ID};
 pub use error::{Error, Problem};
-pub use landing::{Figures, Landing, Source, State};
 pub(crate) use live::{Stamp, stamp};
 pub use route::{ROUTES, Route};
 pub use server::{Bound, bind, check, serve, serve_router};
@@ -51,9 +50,6 @@ pub trait App: Send + Sync + 'static {
     ///
     /// Why the old configuration stays.
     fn reload(&self) -> Result<String, String>;
-
-    /// What the landing page shows.
-    fn landing(&self) -> Landing;
 
     /// What the API answers with.
     fn instance(&self) -> api::Instance;

@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use super::access::{Access, Gate, Identity, MAX_BODY, Peer, Refusal};
 use super::config::Role;
 use super::paced::Page;
-use super::{App, Unavailable, api, landing, reply};
+use super::{App, Unavailable, api, page, reply};
 use crate::exposition::{self, Form};
 
 /// Pages of metrics that are rendered or on their way at one time; each may take some ten MiB.
@@ -46,13 +46,24 @@ pub struct Route {
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// Every path that answers.
-pub static ROUTES: [Route; 5] = [
+pub static ROUTES: [Route; 16] = [
+    page("/", "the page: how things stand"),
+    page("/sessions", "the page: sessions"),
+    page("/sessions/{*id}", "the page: one session turn by turn"),
+    page("/requests", "the page: requests"),
+    page("/requests/{*id}", "the page: one request and its price"),
+    page("/usage", "the page: use by whom and when"),
+    page("/consumers", "the page: consumers"),
+    page("/consumers/{*name}", "the page: one consumer"),
+    page("/cost", "the page: cost, forecast, budgets"),
+    page("/sla", "the page: availability and outages"),
+    page("/status", "the page: tokentail itself"),
     Route {
-        path: "/",
+        path: "/assets/{*path}",
         method: Method::GET,
         access: Access::Role(Role::Viewer),
-        about: "this page",
-        answer: |site, _| Box::pin(front(site)),
+        about: "scripts, styles and words of the page",
+        answer: |_, request| Box::pin(async move { page::asset(request.uri().path(), request.headers()) }),
     },
     Route {
         path: "/metrics",
@@ -83,6 +94,13 @@ pub static ROUTES: [Route; 5] = [
         answer: |site, request| Box::pin(reload(site, request)),
     },
 ];
+
+/// A page, for whoever may look.
+const fn page(path: &'static str, about: &'static str) -> Route {
+    let answer: fn(Arc<Site>, Request) -> Answer =
+        |site, _| Box::pin(async move { page::shell(site.gate.rules.prefix()) });
+    Route { path, method: Method::GET, access: Access::Role(Role::Viewer), about, answer }
+}
 
 /// What every answer is made from.
 pub(super) struct Site {
@@ -176,24 +194,6 @@ async fn ask(site: Arc<Site>, endpoint: &'static api::Endpoint, request: Request
             site.api.answer(endpoint, Request::from_parts(parts, body), base).await
         }
     }
-}
-
-async fn front(site: Arc<Site>) -> Response {
-    let landing = match site.ask(|app| app.landing()).await {
-        Ok(landing) => landing,
-        Err(response) => return response,
-    };
-    let links: Vec<_> = ROUTES
-        .iter()
-        .filter(|route| route.method == Method::GET && route.path != "/")
-        .map(|route| (route.path, route.about))
-        .collect();
-    let page = landing::page(&landing, site.gate.rules.prefix(), &links);
-    let mut response = reply::typed(StatusCode::OK, "text/html; charset=utf-8", Body::from(page));
-    if let Ok(policy) = HeaderValue::from_str(&landing::policy()) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
 }
 
 async fn metrics(site: Arc<Site>, request: Request) -> Response {
