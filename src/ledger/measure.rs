@@ -64,7 +64,7 @@ impl Measures {
         let mut set = |measure: Measure, value: i64| measures.set(measure, value);
         set(Measure::Requests, 1);
         if let Some(reason) = row.outcome.error() {
-            set(error_measure(reason), 1);
+            set(Measure::of_error(reason), 1);
         }
         set(Measure::UsageMissing, i64::from(row.usage_missing));
         if row.unpriced {
@@ -145,14 +145,28 @@ impl Measures {
     }
 }
 
-fn error_measure(reason: ErrorReason) -> Measure {
-    match reason {
-        ErrorReason::RateLimited => Measure::RateLimited,
-        ErrorReason::Client => Measure::Client,
-        ErrorReason::Upstream => Measure::Upstream,
-        ErrorReason::Timeout => Measure::Timeout,
-        ErrorReason::Disconnect => Measure::Disconnect,
-        ErrorReason::Gateway => Measure::Gateway,
+impl Measure {
+    /// The disjoint kinds of tokens.
+    pub const TOKENS: [Measure; 6] = [
+        Measure::UncachedInput,
+        Measure::CacheRead,
+        Measure::CacheWrite5m,
+        Measure::CacheWrite1h,
+        Measure::VisibleOutput,
+        Measure::Reasoning,
+    ];
+
+    /// The count of requests that failed for a reason.
+    #[must_use]
+    pub fn of_error(reason: ErrorReason) -> Measure {
+        match reason {
+            ErrorReason::RateLimited => Measure::RateLimited,
+            ErrorReason::Client => Measure::Client,
+            ErrorReason::Upstream => Measure::Upstream,
+            ErrorReason::Timeout => Measure::Timeout,
+            ErrorReason::Disconnect => Measure::Disconnect,
+            ErrorReason::Gateway => Measure::Gateway,
+        }
     }
 }
 

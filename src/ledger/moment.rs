@@ -30,7 +30,7 @@ pub struct Moment {
     /// The row that parts and blocks on disk are folded through.
     pub(super) mark: i64,
     /// The last row.
-    last: i64,
+    pub(super) last: i64,
     attributes: RefCell<HashMap<u32, Arc<Attributes>, RandomState>>,
     names: RefCell<HashMap<u32, Arc<str>, RandomState>>,
 }
