@@ -8,6 +8,7 @@ pub mod anomaly;
 pub mod budget;
 mod by;
 pub mod cost;
+pub mod document;
 pub mod exchange;
 pub mod figures;
 mod filter;
