@@ -181,6 +181,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
         data_dir: folder,
         privacy: ledger::Privacy { key, hash_sessions: config.privacy.session_ids == SessionIds::Hashed },
         rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
+        timezone: config.timezone.clone(),
         sessions: config.sessions.clone(),
         clock: clock.clone(),
     };

@@ -5,9 +5,11 @@
 //! thread around it: it tries again while the disk is full and writes the folds now and then. `retention`,
 //! `reprice` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
 
+mod adjustment_query;
 mod availability;
 mod availability_query;
 mod batch;
+mod columns;
 mod commit;
 mod config;
 mod cursor;
@@ -16,13 +18,16 @@ mod fold;
 mod inspect;
 mod inspect_sessions;
 mod intern;
+mod kinds;
 mod measure;
 mod migrate;
 mod moment;
 mod open;
 mod reprice;
+mod request_filter;
+mod request_query;
+mod request_view;
 mod retention;
-mod rollup_query;
 mod row;
 mod session;
 mod session_query;
@@ -32,12 +37,14 @@ mod session_query_tests;
 mod session_tests;
 mod session_view;
 mod sink;
+mod sums;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod usage;
 pub mod writer;
 
+pub use adjustment_query::Adjusted;
 pub use availability::ProbeResult;
 pub use availability_query::{AvailabilityQuery, Facts, TargetFacts, request_counts};
 pub use batch::{Batch, Context, MAX_SESSION_NAME};
@@ -50,9 +57,12 @@ pub use measure::{Measure, Measures};
 pub use moment::{Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use reprice::{Repriced, Repricing};
-pub use rollup_query::{Adjusted, Rollup};
+pub use request_view::{
+    ErrorFilter, Order, PageEnd, RequestFilter, RequestList, RequestPage, RequestSort, StatusFilter, Stored,
+};
 pub use session_query::SessionQuery;
 pub use session_view::{Filter, Listed, Session, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
+pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};

@@ -8,13 +8,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use foldhash::quality::RandomState;
+use jiff::tz::TimeZone;
 
+use super::amounts::ratio;
 use super::by::By;
-use super::figures::ratio;
-use super::filter::Filter;
-use crate::ledger::{Error, Measure, Moment, Rollup};
-use crate::record::{Currency, Micros};
+use crate::ledger::{Error, Measure, Measures, Moment, RequestFilter, Step, SumKey, SumQuestion};
+use crate::record::{Attributes, Currency, Micros};
 
 /// Weeks that an hour is compared with.
 pub const WEEKS: i64 = 6;
@@ -123,48 +122,14 @@ fn most_risen(now: &HashMap<String, i128>, before: &[HashMap<String, i128>], ris
     Some((best.0.clone(), best.1, best.2))
 }
 
-/// Sums by hour and currency of what fits.
-fn by_hour(
-    moment: &Moment,
-    filter: &Filter,
-    since: Micros,
-    until: Micros,
-) -> Result<BTreeMap<Currency, BTreeMap<i64, i128>>, Error> {
-    let mut fits: HashMap<u32, bool, RandomState> = HashMap::default();
-    let mut sums: BTreeMap<Currency, BTreeMap<i64, i128>> = BTreeMap::new();
-    moment.each_rollup(since, until, true, |rollup| -> Result<(), Error> {
-        let Some(currency) = rollup.currency else { return Ok(()) };
-        if fits_rollup(moment, filter, rollup, &mut fits)? {
-            let hours = sums.entry(currency).or_default();
-            *hours.entry(rollup.start.div_euclid(HOUR)).or_default() += i128::from(rollup.measures.get(Measure::Cost));
-        }
-        Ok(())
-    })?;
-    Ok(sums)
-}
-
-fn fits_rollup(
-    moment: &Moment,
-    filter: &Filter,
-    rollup: &Rollup,
-    known: &mut HashMap<u32, bool, RandomState>,
-) -> Result<bool, Error> {
-    if let Some(fits) = known.get(&rollup.attributes) {
-        return Ok(*fits);
-    }
-    let fits = filter.fits_attributes(&*moment.attributes(rollup.attributes)?);
-    known.insert(rollup.attributes, fits);
-    Ok(fits)
-}
-
 /// The hours within `[since, until)` that stand out, the dearest first by currency, at most [`MAX_FOUND`] each. `dimensions`
-/// are names of dimensions that may explain them.
+/// are names of dimensions that may explain them; the filter's own times do not count.
 ///
 /// # Errors
-/// The ledger cannot be read.
+/// The ledger cannot be read, or takes too long.
 pub fn read(
     moment: &Moment,
-    filter: &Filter,
+    filter: &RequestFilter,
     dimensions: &[String],
     since: Micros,
     until: Micros,
@@ -173,20 +138,21 @@ pub fn read(
     // The first hour may be known in part only.
     let first = begin.div_euclid(HOUR) + 1;
     let until = until.min(end);
-    // Whole hours.
     let range = since.max(begin).div_euclid(HOUR)..(until - 1).div_euclid(HOUR) + 1;
     let from = (range.start - WEEKS * HOURS_OF_WEEK).max(first);
     if range.is_empty() || from >= range.end {
         return Ok(Vec::new());
     }
-    let sums = by_hour(moment, filter, from * HOUR, range.end * HOUR)?;
     let columns: Vec<By> = By::ATTRIBUTES.into_iter().chain(dimensions.iter().cloned().map(By::Dimension)).collect();
     let mut anomalies = Vec::new();
-    for (currency, hours) in &sums {
+    for (currency, hours) in &by_hour(moment, filter, from, range.end)? {
         let mut found = standouts(hours, from, range.clone());
         found.truncate(MAX_FOUND);
         for Standout { hour, amount, expected } in found {
-            let explained = explain(moment, filter, &columns, *currency, (hour, from), amount - expected)?;
+            let now = by_attributes(moment, filter, *currency, hour)?;
+            let before = same_hours(hour, from).map(|hour| by_attributes(moment, filter, *currency, hour));
+            let before = before.collect::<Result<Vec<_>, Error>>()?;
+            let explained = explain(&columns, &now, &before, amount - expected);
             let times = (expected > 0).then(|| ratio(amount, expected));
             anomalies.push(Anomaly {
                 hour: hour * HOUR,
@@ -201,44 +167,72 @@ pub fn read(
     Ok(anomalies)
 }
 
-fn explain(
+/// What is asked for the hours from one to before another.
+fn question(filter: &RequestFilter, from: i64, to: i64, step: Step) -> SumQuestion {
+    let filter = RequestFilter { since: Some(from * HOUR), until: Some(to * HOUR), ..filter.clone() };
+    SumQuestion { filter, step, zone: TimeZone::UTC, by_user: false, kinds: false }
+}
+
+/// Cost by currency and hour.
+fn by_hour(
     moment: &Moment,
-    filter: &Filter,
-    columns: &[By],
+    filter: &RequestFilter,
+    from: i64,
+    to: i64,
+) -> Result<BTreeMap<Currency, BTreeMap<i64, i128>>, Error> {
+    let slot = |at: Micros| u32::try_from(at.div_euclid(HOUR) - from).unwrap_or(0);
+    let sums = moment.sums(&question(filter, from, to, Step::Hour), |_| 0, slot)?;
+    let mut found: BTreeMap<Currency, BTreeMap<i64, i128>> = BTreeMap::new();
+    for (key, measures) in &sums {
+        if let Some(currency) = key.currency {
+            let hours = found.entry(currency).or_default();
+            *hours.entry(from + i64::from(key.slot)).or_default() += i128::from(measures.get(Measure::Cost));
+        }
+    }
+    Ok(found)
+}
+
+/// Cost of one hour in one currency by attributes.
+fn by_attributes(
+    moment: &Moment,
+    filter: &RequestFilter,
     currency: Currency,
-    (hour, first): (i64, i64),
-    rise: i128,
-) -> Result<Option<Explained>, Error> {
-    let cost_of = |hour: i64| -> Result<Vec<(u32, i128)>, Error> {
-        let mut costs = Vec::new();
-        let mut known = HashMap::default();
-        moment.each_rollup(hour * HOUR, (hour + 1) * HOUR, true, |rollup| -> Result<(), Error> {
-            if rollup.currency == Some(currency) && fits_rollup(moment, filter, rollup, &mut known)? {
-                costs.push((rollup.attributes, i128::from(rollup.measures.get(Measure::Cost))));
-            }
-            Ok(())
-        })?;
-        Ok(costs)
+    hour: i64,
+) -> Result<Vec<(Attributes, i128)>, Error> {
+    let mut known: Vec<Attributes> = Vec::new();
+    let group = |attributes: &Attributes| {
+        known.push(attributes.clone());
+        u32::try_from(known.len() - 1).unwrap_or(u32::MAX)
     };
-    let now = cost_of(hour)?;
-    let before = same_hours(hour, first).map(cost_of).collect::<Result<Vec<_>, Error>>()?;
-    let by_value = |by: &By, costs: &[(u32, i128)]| -> Result<HashMap<String, i128>, Error> {
+    let sums = moment.sums(&question(filter, hour, hour + 1, Step::Whole), group, |_| 0)?;
+    let priced = sums.iter().filter(|(key, _)| key.currency == Some(currency));
+    let cost = |(key, measures): (&SumKey, &Measures)| {
+        Some((known.get(key.group as usize)?.clone(), i128::from(measures.get(Measure::Cost))))
+    };
+    Ok(priced.filter_map(cost).collect())
+}
+
+/// Cost of an hour by attributes.
+type Hour = [(Attributes, i128)];
+
+/// What explains most of a rise, of all columns.
+fn explain(columns: &[By], now: &Hour, before: &[Vec<(Attributes, i128)>], rise: i128) -> Option<Explained> {
+    let by_value = |by: &By, costs: &Hour| {
         let mut values: HashMap<String, i128> = HashMap::new();
         for (attributes, cost) in costs {
-            let attributes = moment.attributes(*attributes)?;
-            *values.entry(by.of_attributes(&attributes).to_owned()).or_default() += cost;
+            *values.entry(by.of_attributes(attributes).to_owned()).or_default() += cost;
         }
-        Ok(values)
+        values
     };
     let mut best: Option<(f64, Explained)> = None;
     for by in columns {
-        let before = before.iter().map(|costs| by_value(by, costs)).collect::<Result<Vec<_>, Error>>()?;
-        let Some((value, share, surprise)) = most_risen(&by_value(by, &now)?, &before, rise) else { continue };
+        let before: Vec<_> = before.iter().map(|costs| by_value(by, costs)).collect();
+        let Some((value, share, surprise)) = most_risen(&by_value(by, now), &before, rise) else { continue };
         if surprise > 0.0 && best.as_ref().is_none_or(|(known, _)| surprise > *known) {
             best = Some((surprise, Explained { by: by.clone(), value, share }));
         }
     }
-    Ok(best.map(|(_, explained)| explained))
+    best.map(|(_, explained)| explained)
 }
 
 #[cfg(test)]

@@ -1,21 +1,19 @@
 //! Configured budgets with what was used of them: the same figures for the metric, the API and the command.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use foldhash::quality::RandomState;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
+use super::amounts::ratio;
 use super::by::By;
-use super::figures::ratio;
-use super::filter::Filter;
 use super::forecast::{self, BASELINE_DAYS};
 use super::outlook::{first_moment, today};
-use crate::ledger::{Error, Measure, Moment, Rollup};
+use crate::ledger::{Error, Measure, Measures, Moment, RequestFilter, Step, SumQuestion};
 use crate::pricing::{Budget, BudgetPeriod, BudgetUnit};
-use crate::record::Micros;
 use crate::record::money::{NANOS, div_half_even};
+use crate::record::{Attributes, Currency, Micros};
 use crate::session::usage::Period;
 
 /// The used part of a limit from which it is near, in per cent.
@@ -106,47 +104,60 @@ pub fn period(zone: &TimeZone, now: Micros, period: BudgetPeriod) -> Option<(Mic
     Some((first.timestamp().as_microsecond(), last.timestamp().as_microsecond()))
 }
 
-/// Which requests a budget counts.
+/// Whether a budget counts requests of a set of attributes.
 #[must_use]
-pub fn filter(budget: &Budget) -> Filter {
-    let mut filter = Filter::default();
-    for (name, value) in &budget.filter {
-        filter.want(By::attribute_or_dimension(name), [value.clone()]);
-    }
-    filter
+pub fn selects(budget: &Budget, attributes: &Attributes) -> bool {
+    let fits =
+        |(name, wanted): (&String, &String)| By::attribute_or_dimension(name).of_attributes(attributes) == wanted;
+    budget.filter.iter().all(fits)
 }
 
 /// What sums use of a budget, in 10^-9 of its unit.
-fn used(unit: BudgetUnit, rollup: &Rollup) -> i128 {
-    let measure = |measure: Measure| i128::from(rollup.measures.get(measure));
+fn used(unit: BudgetUnit, currency: Option<Currency>, measures: &Measures) -> i128 {
+    let measure = |measure: Measure| i128::from(measures.get(measure));
     match unit {
         BudgetUnit::Requests => measure(Measure::Requests) * NANOS,
         BudgetUnit::Tokens => Measure::TOKENS.into_iter().map(measure).sum::<i128>() * NANOS,
-        BudgetUnit::Currency(currency) if rollup.currency == Some(currency) => measure(Measure::Cost),
+        BudgetUnit::Currency(wanted) if currency == Some(wanted) => measure(Measure::Cost),
         BudgetUnit::Currency(_) => 0,
     }
 }
 
-/// Which of the budgets count requests of a set of attributes, remembered.
-struct Selection<'a> {
-    moment: &'a Moment,
-    filters: Vec<Filter>,
-    known: HashMap<u32, Vec<bool>, RandomState>,
-}
-
-impl<'a> Selection<'a> {
-    fn new(moment: &'a Moment, budgets: &[Budget]) -> Selection<'a> {
-        Selection { moment, filters: budgets.iter().map(filter).collect(), known: HashMap::default() }
-    }
-
-    fn of(&mut self, attributes: u32) -> Result<&[bool], Error> {
-        if !self.known.contains_key(&attributes) {
-            let values = self.moment.attributes(attributes)?;
-            let selected = self.filters.iter().map(|filter| filter.fits_attributes(&values)).collect();
-            self.known.insert(attributes, selected);
+/// What was used of each budget within `[since, until)`, by slot of time; 0 for budgets that are not `wanted`.
+fn sums(
+    moment: &Moment,
+    budgets: &[Budget],
+    wanted: BudgetPeriod,
+    (since, until): (Micros, Micros),
+    (step, zone): (Step, &TimeZone),
+    slot: impl FnMut(Micros) -> u32,
+) -> Result<BTreeMap<u32, Vec<i128>>, Error> {
+    // Sets of attributes that the same budgets count are one group.
+    let mut selections: Vec<Vec<bool>> = Vec::new();
+    let group = |attributes: &Attributes| {
+        let selected: Vec<bool> =
+            budgets.iter().map(|budget| budget.period == wanted && selects(budget, attributes)).collect();
+        let known = selections.iter().position(|known| *known == selected);
+        let place = known.unwrap_or_else(|| {
+            selections.push(selected);
+            selections.len() - 1
+        });
+        u32::try_from(place).unwrap_or(u32::MAX)
+    };
+    let filter = RequestFilter { since: Some(since), until: Some(until), ..RequestFilter::default() };
+    let question = SumQuestion { filter, step, zone: zone.clone(), by_user: false, kinds: false };
+    let found = moment.sums(&question, group, slot)?;
+    let mut sums: BTreeMap<u32, Vec<i128>> = BTreeMap::new();
+    for (key, measures) in &found {
+        let slot = sums.entry(key.slot).or_insert_with(|| vec![0; budgets.len()]);
+        let Some(selected) = selections.get(key.group as usize) else { continue };
+        for ((sum, budget), selected) in slot.iter_mut().zip(budgets).zip(selected) {
+            if *selected {
+                *sum += used(budget.unit, key.currency, measures);
+            }
         }
-        Ok(self.known.get(&attributes).map_or(&[], Vec::as_slice))
     }
+    Ok(sums)
 }
 
 /// How the budgets stand at `now`, without forecasts: cheap enough for a gauge.
@@ -154,22 +165,14 @@ impl<'a> Selection<'a> {
 /// # Errors
 /// The ledger cannot be read.
 pub fn standings(moment: &Moment, zone: &TimeZone, budgets: &[Budget], now: Micros) -> Result<Vec<Standing>, Error> {
-    let mut selection = Selection::new(moment, budgets);
-    let mut sums = vec![0_i128; budgets.len()];
+    let mut total = vec![0_i128; budgets.len()];
     for wanted in [BudgetPeriod::Day, BudgetPeriod::Month] {
-        let Some((start, end)) = period(zone, now, wanted) else { continue };
-        if !budgets.iter().any(|budget| budget.period == wanted) {
-            continue;
-        }
-        moment.each_rollup(start, end, false, |rollup| -> Result<(), Error> {
-            let selected = selection.of(rollup.attributes)?;
-            for ((sum, budget), selected) in sums.iter_mut().zip(budgets).zip(selected) {
-                if *selected && budget.period == wanted {
-                    *sum += used(budget.unit, rollup);
-                }
+        let Some(range) = period(zone, now, wanted) else { continue };
+        if budgets.iter().any(|budget| budget.period == wanted) {
+            for sums in sums(moment, budgets, wanted, range, (Step::Whole, zone), |_| 0)?.into_values() {
+                total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
             }
-            Ok(())
-        })?;
+        }
     }
     let standing = |(budget, used): (&Budget, i128)| {
         let (start, end) = period(zone, now, budget.period)?;
@@ -183,7 +186,7 @@ pub fn standings(moment: &Moment, zone: &TimeZone, budgets: &[Budget], now: Micr
             forecast_nanos: None,
         })
     };
-    Ok(budgets.iter().zip(sums).filter_map(standing).collect())
+    Ok(budgets.iter().zip(total).filter_map(standing).collect())
 }
 
 /// The same with forecasts: of a month by [`forecast::forecast`], of a day by its mean rate after an hour.
@@ -196,10 +199,9 @@ pub fn read(moment: &Moment, zone: &TimeZone, budgets: &[Budget], now: Micros) -
     let days = days(moment, zone, budgets, now)?;
     for (standing, days) in standings.iter_mut().zip(&days) {
         standing.forecast_nanos = match standing.budget.period {
-            BudgetPeriod::Month => forecast::forecast(days, today).map(|found| {
-                // The series has only the days up to now; what was used is the truth.
-                found.forecast - found.so_far + standing.used_nanos
-            }),
+            BudgetPeriod::Month => forecast::forecast(days, today)
+                // Its series ends now; the period's own sum also has what the log says of later.
+                .map(|found| found.forecast - found.so_far + standing.used_nanos),
             BudgetPeriod::Day => (today.elapsed >= DAY_FORECAST_AFTER)
                 .then(|| div_half_even(standing.used_nanos * i128::from(today.length), i128::from(today.elapsed))),
         };
@@ -209,7 +211,7 @@ pub fn read(moment: &Moment, zone: &TimeZone, budgets: &[Budget], now: Micros) -
 
 /// What was used of each budget on each day from four weeks before the month on, up to now.
 fn days(moment: &Moment, zone: &TimeZone, budgets: &[Budget], now: Micros) -> Result<Vec<BTreeMap<Date, i128>>, Error> {
-    let mut days = vec![BTreeMap::new(); budgets.len()];
+    let mut days: Vec<BTreeMap<Date, i128>> = vec![BTreeMap::new(); budgets.len()];
     let (Some(today), Some((begin, _))) = (today(now, zone), moment.span()?) else { return Ok(days) };
     if !budgets.iter().any(|budget| budget.period == BudgetPeriod::Month) {
         return Ok(days);
@@ -217,21 +219,27 @@ fn days(moment: &Moment, zone: &TimeZone, budgets: &[Budget], now: Micros) -> Re
     let before = i64::try_from(BASELINE_DAYS).unwrap_or(0) + 31;
     let since = today.date.checked_sub(before.days()).ok().and_then(|day| first_moment(day, zone));
     let since = since.unwrap_or(i64::MIN).max(begin);
-    let first = Period::Day.of(since, zone).first;
-    let mut selection = Selection::new(moment, budgets);
-    moment.each_rollup(since, now, true, |rollup| -> Result<(), Error> {
-        let day = Period::Day.of(rollup.start, zone).first;
-        let selected = selection.of(rollup.attributes)?;
-        for ((days, budget), selected) in days.iter_mut().zip(budgets).zip(selected) {
-            if *selected && budget.period == BudgetPeriod::Month {
-                *days.entry(day).or_insert(0_i128) += used(budget.unit, rollup);
-            }
+    let mut slots: Vec<Date> = Vec::new();
+    let slot = |at: Micros| {
+        let day = Period::Day.of(at, zone).first;
+        let place = slots.iter().position(|known| *known == day).unwrap_or_else(|| {
+            slots.push(day);
+            slots.len() - 1
+        });
+        u32::try_from(place).unwrap_or(u32::MAX)
+    };
+    let sums = sums(moment, budgets, BudgetPeriod::Month, (since, now), (Step::Day, zone), slot)?;
+    for (slot, sums) in sums {
+        let Some(day) = slots.get(slot as usize) else { continue };
+        for (days, sum) in days.iter_mut().zip(sums) {
+            *days.entry(*day).or_insert(0) += sum;
         }
-        Ok(())
-    })?;
-    for days in &mut days {
-        days.entry(first).or_insert(0);
     }
+    // From then on days without requests are days of nothing.
+    let first = Period::Day.of(since, zone).first;
+    days.iter_mut().for_each(|days| {
+        days.entry(first).or_insert(0);
+    });
     Ok(days)
 }
 

@@ -20,11 +20,11 @@ pub enum By {
     Dimension(String),
     /// A day, week or month of the time zone.
     Period(Period),
-    /// An hour of a day, written as RFC 3339 with the zone's offset.
-    Hour,
     /// Hour of the day, 00 to 23.
-    HourOfDay,
-    /// Currency of the cost, empty for what has none. Only money is grouped by it.
+    Hour,
+    /// Each hour of the zone's clock, as the time at which it begins in UTC.
+    EachHour,
+    /// Currency of the cost, empty for what has no cost. Of totals only.
     Currency,
 }
 
@@ -99,8 +99,8 @@ impl fmt::Display for By {
             By::Attribute(attribute) => attribute.label(),
             By::Dimension(name) => name,
             By::Period(period) => period.label(),
-            By::Hour => "hour",
-            By::HourOfDay => "hour_of_day",
+            By::Hour => "hour_of_day",
+            By::EachHour => "hour",
             By::Currency => "currency",
         })
     }
@@ -125,19 +125,7 @@ impl By {
     pub fn parse(word: &str, dimensions: &[String]) -> Result<By, Unknown> {
         let attributes = Attribute::ALL.into_iter().map(By::Attribute);
         let periods = Period::ALL.into_iter().map(By::Period);
-        let fixed = std::iter::once(By::User).chain(attributes).chain(periods).chain([By::Hour, By::HourOfDay]);
-        By::find(word, fixed, dimensions)
-    }
-
-    /// As [`By::parse`], for money: `currency` is a column too.
-    ///
-    /// # Errors
-    /// It is neither a word of the list nor a dimension.
-    pub fn parse_money(word: &str, dimensions: &[String]) -> Result<By, Unknown> {
-        if word == "currency" { Ok(By::Currency) } else { By::parse(word, dimensions) }
-    }
-
-    fn find(word: &str, fixed: impl Iterator<Item = By>, dimensions: &[String]) -> Result<By, Unknown> {
+        let fixed = std::iter::once(By::User).chain(attributes).chain(periods).chain([By::EachHour, By::Hour]);
         let all: Vec<By> = fixed.chain(dimensions.iter().cloned().map(By::Dimension)).collect();
         if let Some(found) = all.iter().find(|by| by.to_string() == word) {
             return Ok(found.clone());
@@ -146,6 +134,14 @@ impl By {
         let near = nearest(word, known.iter().map(String::as_str));
         let hint = near.map_or_else(String::new, |near| format!("; did you mean {}?", quoted(near)));
         Err(Unknown { word: word.to_owned(), known, hint })
+    }
+
+    /// As [`By::parse`], for money: `currency` is a column too.
+    ///
+    /// # Errors
+    /// It is neither a word of the list nor a dimension.
+    pub fn parse_money(word: &str, dimensions: &[String]) -> Result<By, Unknown> {
+        if word == "currency" { Ok(By::Currency) } else { By::parse(word, dimensions) }
     }
 
     /// The attribute of a name, else the dimension of that name: what filters of the configuration name.
@@ -158,7 +154,7 @@ impl By {
     /// Whether it tells times apart.
     #[must_use]
     pub fn is_time(&self) -> bool {
-        matches!(self, By::Period(_) | By::Hour | By::HourOfDay)
+        matches!(self, By::Period(_) | By::Hour | By::EachHour)
     }
 
     /// The value of a set of attributes; empty where it has none, or where another thing is asked.
@@ -168,7 +164,7 @@ impl By {
             By::Dimension(name) => {
                 attributes.dimensions.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
             }
-            By::User | By::Period(_) | By::Hour | By::HourOfDay | By::Currency => "",
+            By::User | By::Period(_) | By::Hour | By::EachHour | By::Currency => "",
         }
     }
 
@@ -176,13 +172,13 @@ impl By {
     pub(super) fn of_slice(&self, slice: &Slice, zone: &TimeZone) -> String {
         match self {
             By::Period(period) => period.of_date(slice.date).to_string(),
-            By::Hour => {
-                let offset = Timestamp::from_microsecond(slice.from).map_or(0, |at| zone.to_offset(at).seconds());
-                let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs() / 60);
-                let day = Period::Day.of_date(slice.date);
-                format!("{day}T{:02}:00:00{sign}{:02}:{:02}", slice.hour, minutes / 60, minutes % 60)
+            By::Hour => format!("{:02}", slice.hour),
+            By::EachHour => {
+                let second = slice.from.div_euclid(1_000_000);
+                let offset = Timestamp::from_second(second).map_or(0, |at| i64::from(zone.to_offset(at).seconds()));
+                let begins = second - (second + offset).rem_euclid(3_600);
+                Timestamp::from_second(begins).map_or_else(|_| String::new(), |hour| hour.to_string())
             }
-            By::HourOfDay => format!("{:02}", slice.hour),
             By::User | By::Attribute(_) | By::Dimension(_) | By::Currency => String::new(),
         }
     }

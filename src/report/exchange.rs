@@ -1,17 +1,12 @@
 //! Money of a day is converted at the rate in force that day, exactly: sums are rounded once, when they are shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::pricing::{Config, ExchangeRate, rate_in_force};
-use crate::record::money::NANOS;
-use crate::record::{Currency, Micros};
-use crate::session::usage::Period;
-
-/// 10^-18 units in a nano-unit.
-pub(super) const DECIMALS: i128 = NANOS;
+use crate::record::Currency;
+use crate::record::money::{NANOS, div_half_even};
 
 /// What money is converted to, and at which rates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,44 +15,49 @@ pub struct Target {
     pub currency: Currency,
     /// The configured rates.
     pub rates: Vec<ExchangeRate>,
-    /// The zone of the days from which rates count.
-    pub zone: TimeZone,
-}
-
-/// A conversion on one day.
-#[derive(Clone, Copy, Debug)]
-pub struct Exchange<'a> {
-    target: &'a Target,
-    day: Date,
 }
 
 impl Target {
     /// The total that is configured, `None` where none is.
     #[must_use]
-    pub fn configured(pricing: &Config, zone: &TimeZone) -> Option<Target> {
-        let currency = pricing.total_currency?;
-        Some(Target { currency, rates: pricing.rates.clone(), zone: zone.clone() })
+    pub fn configured(pricing: &Config) -> Option<Target> {
+        Some(Target { currency: pricing.total_currency?, rates: pricing.rates.clone() })
     }
 
-    /// The conversions of the day in which a moment lies.
-    #[must_use]
-    pub fn at(&self, moment: Micros) -> Exchange<'_> {
-        Exchange { target: self, day: Period::Day.of(moment, &self.zone).first }
+    fn rate(&self, from: Currency, day: Date) -> Option<&ExchangeRate> {
+        rate_in_force(&self.rates, from, self.currency, day)
     }
 }
 
-impl Exchange<'_> {
-    /// Nano-units in 10^-18 units of the target; `None` where no rate of that direction is in force.
+/// Converted money: exact, rounded only where it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// The sum in 10^-18 units.
+    attos: i128,
+    /// Currencies of which some money has no rate on its day.
+    pub missing: BTreeSet<Currency>,
+}
+
+impl Converted {
+    /// The total in nano-units, rounded half to even; `None` where some money has no rate.
     #[must_use]
-    pub(super) fn attos(&self, from: Currency, nanos: i128) -> Option<i128> {
-        let rate = if from == self.target.currency { NANOS } else { self.rate(from)?.nanos };
-        Some(nanos.saturating_mul(rate))
+    pub fn total(&self) -> Option<i128> {
+        self.missing.is_empty().then(|| div_half_even(self.attos, NANOS))
     }
 
-    /// The rate in force.
-    #[must_use]
-    pub fn rate(&self, from: Currency) -> Option<&ExchangeRate> {
-        rate_in_force(&self.target.rates, from, self.target.currency, self.day)
+    /// Adds money of a day.
+    pub(super) fn add(&mut self, target: &Target, day: Date, currency: Currency, nanos: i128) {
+        if nanos == 0 {
+            return;
+        }
+        let rate =
+            if currency == target.currency { Some(NANOS) } else { target.rate(currency, day).map(|rate| rate.nanos) };
+        match rate {
+            Some(rate) => self.attos = self.attos.saturating_add(nanos.saturating_mul(rate)),
+            None => {
+                self.missing.insert(currency);
+            }
+        }
     }
 }
 
@@ -77,15 +77,12 @@ pub struct Used {
 pub(super) struct UsedRates(BTreeMap<(Currency, Date), Used>);
 
 impl UsedRates {
-    pub(super) fn observe(&mut self, exchange: Exchange<'_>, from: Currency) {
-        let Some(rate) = exchange.rate(from).filter(|_| from != exchange.target.currency) else { return };
-        let used = self.0.entry((from, rate.since)).or_insert_with(|| Used {
-            rate: rate.clone(),
-            first: exchange.day,
-            last: exchange.day,
-        });
-        used.first = used.first.min(exchange.day);
-        used.last = used.last.max(exchange.day);
+    pub(super) fn observe(&mut self, target: &Target, day: Date, from: Currency) {
+        let Some(rate) = target.rate(from, day).filter(|_| from != target.currency) else { return };
+        let new = || Used { rate: rate.clone(), first: day, last: day };
+        let used = self.0.entry((from, rate.since)).or_insert_with(new);
+        used.first = used.first.min(day);
+        used.last = used.last.max(day);
     }
 
     pub(super) fn finish(self) -> Vec<Used> {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use super::figures::ratio;
+use super::amounts::ratio;
 use crate::record::money::div_half_even;
 
 /// Days that means are taken of.

@@ -7,10 +7,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::by::By;
-use super::cost::{self, Question};
-use super::filter::Filter;
 use super::forecast::{self, Forecast, Method, Past, Today};
-use crate::ledger::{Error, Moment};
+use super::totals::{Question, totals};
+use crate::ledger::{Error, Moment, RequestFilter};
 use crate::record::{Currency, Micros};
 use crate::session::usage::Period;
 
@@ -49,7 +48,7 @@ pub fn first_moment(date: Date, zone: &TimeZone) -> Option<Micros> {
 pub fn read(
     moment: &Moment,
     zone: &TimeZone,
-    filter: &Filter,
+    filter: &RequestFilter,
     now: Micros,
     month: Option<Date>,
 ) -> Result<Vec<Outlook>, Error> {
@@ -61,18 +60,19 @@ pub fn read(
     }
     let question = Question {
         by: vec![By::Currency, By::Period(Period::Day)],
-        zone: zone.clone(),
         filter: filter.clone(),
+        since: i64::MIN,
         until: now,
-        ..Question::all()
+        zone: zone.clone(),
+        kinds: false,
     };
-    let answer = cost::answer(moment, &question)?;
+    let answer = totals(moment, &question)?;
     let mut series: BTreeMap<Currency, BTreeMap<Date, i128>> = BTreeMap::new();
     let mut first: Option<Date> = None;
     for (values, figures) in &answer.groups {
         let Some(day) = values.get(1).and_then(|day| day.parse::<Date>().ok()) else { continue };
         first = Some(first.map_or(day, |first| first.min(day)));
-        for (currency, amount) in figures.cost() {
+        for (currency, amount) in figures.costs() {
             *series.entry(currency).or_default().entry(day).or_default() += amount;
         }
     }

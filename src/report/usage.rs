@@ -371,7 +371,7 @@ impl<'a> Sums<'a> {
     /// Whether no column of time changes and comes back between a part's first and last start: with hours of the day that
     /// is only sure within one hour.
     fn is_one_stretch(&self, part: &Part) -> bool {
-        !self.question.by.contains(&By::HourOfDay) || part.last_start - part.start < 4 * QUARTER
+        !self.question.by.contains(&By::Hour) || part.last_start - part.start < 4 * QUARTER
     }
 
     /// Adds a part by its rows, in log order.

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::ledger::Measure;
 use crate::record::money::format_nanos;
-use crate::record::{Currency, ErrorReason, Micros, Tokens};
-use crate::report::By;
-use crate::report::figures::{Amounts, Figures};
+use crate::record::{Currency, Micros, Tokens};
+use crate::report::totals::{Figures, REASONS};
+use crate::report::{Amounts, By, ratio};
 
 /// Name of a time zone.
 #[must_use]
@@ -46,13 +46,6 @@ pub fn tokens_json(tokens: &Tokens) -> Value {
     })
 }
 
-/// Failed requests by reason.
-#[must_use]
-pub fn errors_json(errors: &[(ErrorReason, u64)]) -> Value {
-    let errors: BTreeMap<&str, u64> = errors.iter().map(|(reason, count)| (reason.label(), *count)).collect();
-    json!(errors)
-}
-
 /// Values of a group's columns by their names.
 pub(super) fn group_json(by: &[By], values: &[String]) -> Value {
     let group: Map<String, Value> =
@@ -68,22 +61,22 @@ pub(super) fn shares_json(shares: &BTreeMap<Currency, f64>) -> Value {
 /// The figures that every list of the API has.
 #[must_use]
 pub fn figures_json(figures: &Figures) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "a mean in seconds for JSON readers")]
-    let mean = |sum: Measure, count: Measure| {
-        let (sum, count) = (figures.count(sum), figures.count(count));
-        (count > 0).then(|| sum as f64 / count as f64 / 1e6)
-    };
     let (requests, errors) = (figures.requests(), figures.errors());
+    let by_reason: Map<String, Value> = REASONS
+        .iter()
+        .map(|(label, measure)| (*label, figures.count(*measure)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(label, count)| (label.to_owned(), count.into()))
+        .collect();
     json!({
-        "requests": requests, "errors": errors,
-        "error_ratio": crate::report::figures::ratio(errors.into(), requests.into()),
-        "errors_by_reason": errors_json(&figures.errors_by_reason()),
-        "tokens": tokens_json(&figures.tokens()),
-        "cost": amounts_json(&figures.cost()), "savings": amounts_json(&figures.savings()),
-        "unpriced_requests": figures.unpriced_requests(), "unpriced_tokens": figures.unpriced_tokens(),
-        "usage_missing_requests": figures.usage_missing(),
-        "assumed_requests": figures.assumed_requests(), "assumed_cost": amounts_json(&figures.assumed_cost()),
-        "mean_seconds": mean(Measure::DurationSum, Measure::DurationCount),
-        "mean_first_token_seconds": mean(Measure::FirstTokenSum, Measure::FirstTokenCount),
+        "requests": requests, "errors": errors, "error_ratio": ratio(errors.into(), requests.into()),
+        "errors_by_reason": by_reason, "tokens": tokens_json(&figures.tokens()),
+        "cost": amounts_json(&figures.costs()), "savings": amounts_json(&figures.money(Measure::Savings)),
+        "unpriced_requests": figures.count(Measure::UnpricedRequests),
+        "unpriced_tokens": figures.count(Measure::UnpricedTokens),
+        "usage_missing_requests": figures.count(Measure::UsageMissing),
+        "assumed_requests": figures.count(Measure::AssumedRequests),
+        "assumed_cost": amounts_json(&figures.money(Measure::AssumedCost)),
+        "mean_seconds": figures.mean_seconds(), "mean_first_token_seconds": figures.mean_first_token_seconds(),
     })
 }

@@ -14,7 +14,7 @@ use comfy_table::{Cell as TableCell, CellAlignment, ColumnConstraint, ContentArr
 use serde_json::Value;
 
 pub use self::cost::{cost, cost_json};
-pub use self::json::{amounts_json, errors_json, figures_json, time_json, tokens_json, zone_name};
+pub use self::json::{amounts_json, figures_json, time_json, tokens_json, zone_name};
 pub use self::money::{anomalies, anomalies_json, budgets, budgets_json, forecast, forecast_json};
 pub use self::usage::{usage, usage_figures_json, usage_json};
 use crate::record::money::{NANOS, div_half_even, format_nanos};
@@ -226,7 +226,9 @@ pub fn csv_cell(text: &str, is_text: bool) -> String {
     if !is_text {
         return text.to_owned();
     }
-    let runs = text.trim_start_matches([' ', '\u{feff}']).starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    let runs = text
+        .trim_start_matches([' ', '\u{feff}'])
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
     let shown = one_line(text);
     let shown = if runs { format!("'{shown}") } else { shown };
     if shown.contains(['"', ',', ';', '\n', '\r']) { format!("\"{}\"", shown.replace('"', "\"\"")) } else { shown }
@@ -271,7 +273,9 @@ impl Document {
         while shown.iter().map(|at| room(*at) + GAP).sum::<usize>() > width + GAP {
             let rank = |at: usize| self.columns.get(at).and_then(|column| column.rank).unwrap_or(0);
             // Of equal ranks the last one.
-            let Some(at) = shown.iter().copied().filter(|at| rank(*at) > 0).max_by_key(|at| (rank(*at), *at)) else { break };
+            let Some(at) = shown.iter().copied().filter(|at| rank(*at) > 0).max_by_key(|at| (rank(*at), *at)) else {
+                break;
+            };
             shown.retain(|kept| *kept != at);
             left_out.extend(self.columns.get(at).map(|column| column.title.as_str()));
         }
@@ -307,8 +311,9 @@ impl Document {
         }
         let mut text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
         let notes = self.notes.iter().map(|note| wrapped(note, width));
-        let left_out = (!left_out.is_empty())
-            .then(|| wrapped(&format!("left out to fit: {}; --output csv or json has them", left_out.join(", ")), width));
+        let left_out = (!left_out.is_empty()).then(|| {
+            wrapped(&format!("left out to fit: {}; --output csv or json has them", left_out.join(", ")), width)
+        });
         let notes: Vec<String> = notes.chain(left_out).collect();
         if !notes.is_empty() {
             text.push('\n');
@@ -414,7 +419,8 @@ mod tests {
     }
 
     fn wide() -> Document {
-        let mut columns = vec![Column::text("consumer"), Column::text("model"), Column::number("requests", "requests", 1)];
+        let mut columns =
+            vec![Column::text("consumer"), Column::text("model"), Column::number("requests", "requests", 1)];
         columns.extend((0..8).map(|n| Column::number(format!("tokens {n}"), format!("t{n}"), 2)));
         columns.push(Column::number("USD", "cost_USD", 0));
         columns.push(Column::machine("exact"));

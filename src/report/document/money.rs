@@ -48,7 +48,10 @@ pub fn forecast(month: Date, zone: &TimeZone, outlooks: &[Outlook]) -> Document 
             ));
         }
     }
-    notes.push(format!("low and high hold four outcomes of five if days go on as they did; days of {}", zone_name(zone)));
+    notes.push(format!(
+        "low and high hold four outcomes of five if days go on as they did; days of {}",
+        zone_name(zone)
+    ));
     Document {
         title: format!("Cost forecast {}", month_text(month)),
         columns: vec![
@@ -180,10 +183,8 @@ pub fn budgets_json(standings: &[Standing]) -> Value {
 #[must_use]
 pub fn anomalies(zone: &TimeZone, found: &[Anomaly]) -> Document {
     let hour = |micros: Micros| {
-        Timestamp::from_microsecond(micros).map_or_else(
-            |_| micros.to_string(),
-            |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
-        )
+        Timestamp::from_microsecond(micros)
+            .map_or_else(|_| micros.to_string(), |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string())
     };
     let rows = found.iter().map(|anomaly| {
         let (by, value, share) = match &anomaly.explained {

@@ -69,9 +69,7 @@ pub fn usage(question: &Question, answer: &Usage) -> Document {
 /// Time of use in JSON.
 #[must_use]
 pub fn usage_json(question: &Question, answer: &Usage) -> Value {
-    let group = |(values, figures): &(Vec<String>, Figures)| {
-        json!({"group": group_json(&question.by, values), "figures": usage_figures_json(figures)})
-    };
+    let group = |(values, figures): &(Vec<String>, Figures)| json!({"group": group_json(&question.by, values), "figures": usage_figures_json(figures)});
     json!({
         "by": question.by.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "since": time_json(question.since), "until": time_json(question.until), "timezone": zone_name(&question.zone),
