@@ -21,6 +21,7 @@ mod intern;
 mod kinds;
 mod measure;
 mod migrate;
+mod migrate_folds;
 mod moment;
 mod open;
 mod reprice;
