@@ -33,7 +33,8 @@ pub fn amounts_json(amounts: &Amounts) -> Value {
 }
 
 /// One amount.
-pub(super) fn money_json(currency: Currency, nanos: i128) -> Value {
+#[must_use]
+pub fn money_json(currency: Currency, nanos: i128) -> Value {
     json!({"currency": currency.as_str(), "total": format_nanos(nanos)})
 }
 
@@ -47,7 +48,8 @@ pub fn tokens_json(tokens: &Tokens) -> Value {
 }
 
 /// Values of a group's columns by their names.
-pub(super) fn group_json(by: &[By], values: &[String]) -> Value {
+#[must_use]
+pub fn group_json(by: &[By], values: &[String]) -> Value {
     let group: Map<String, Value> =
         by.iter().zip(values).map(|(by, value)| (by.to_string(), Value::from(value.as_str()))).collect();
     Value::Object(group)

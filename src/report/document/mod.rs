@@ -14,7 +14,7 @@ use comfy_table::{Cell as TableCell, CellAlignment, ColumnConstraint, ContentArr
 use serde_json::Value;
 
 pub use self::cost::{cost, cost_json};
-pub use self::json::{amounts_json, figures_json, time_json, tokens_json, zone_name};
+pub use self::json::{amounts_json, figures_json, group_json, money_json, time_json, tokens_json, zone_name};
 pub use self::money::{anomalies, anomalies_json, budgets, budgets_json, forecast, forecast_json};
 pub use self::usage::{usage, usage_figures_json, usage_json};
 use crate::record::money::{NANOS, div_half_even, format_nanos};
