@@ -485,6 +485,7 @@ impl Thread {
                     let added = self.until_written(|ledger| ledger.add_note(&target, outage, &text))?;
                     let Some(added) = added else { return Ok(()) };
                     let _ = reply.send(added);
+                }
                 Ok(Message::Delete(before, by, reply)) => {
                     self.deletions.push_back(Deletion { before, by, requests: 0, reply });
                 }
