@@ -6,6 +6,8 @@
 //! month's, [`budget`] compares them with limits. Reads one moment of a ledger and computes; [`document`] is how an answer is
 //! written.
 
+#[cfg(test)]
+mod agree_tests;
 mod amounts;
 pub mod anomaly;
 pub mod budget;
@@ -13,6 +15,7 @@ mod by;
 pub mod cost;
 pub mod document;
 pub mod exchange;
+pub mod export;
 pub mod forecast;
 pub mod outlook;
 pub mod totals;
