@@ -11,8 +11,9 @@ use super::{ConfigArgs, probe, report_sla_text as text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{self, Opened};
-use crate::ledger::{self, AvailabilityQuery, DataDir, Facts, LEDGER_FILE};
-use crate::sla::{Input, Month, Report};
+use crate::ledger::{self, AvailabilityQuery, DataDir, LEDGER_FILE};
+use crate::report::sla::{Question, reports};
+use crate::sla::Month;
 use crate::wording::quoted;
 
 /// Longest note in bytes.
@@ -114,7 +115,15 @@ fn report(arguments: &Arguments) -> Result<(), Failure> {
         return Err(probe::unknown(name, facts.targets.iter().map(|target| target.name.as_str())));
     }
     let requests = query.requests(month.from(), month.to())?;
-    let reports = reports(&facts, &requests, &config, &month, &zone, now, arguments.target.as_deref());
+    let question = Question {
+        facts: &facts,
+        requests: &requests,
+        answer_within: config.sla.answer_within,
+        month: &month,
+        zone: &zone,
+        now,
+    };
+    let reports = reports(&question, arguments.target.as_deref());
     let output = if arguments.json { Output::Json } else { arguments.output };
     let text = match output {
         Output::Json => {
@@ -140,42 +149,6 @@ fn zone_name(zone: &TimeZone) -> &str {
     zone.iana_name().unwrap_or("UTC")
 }
 
-/// Every target that is looked at, or was within the month; or the one that is asked for.
-fn reports(
-    facts: &Facts,
-    requests: &[(String, crate::sla::RequestCounts, crate::sla::Share)],
-    config: &Config,
-    month: &Month,
-    zone: &TimeZone,
-    now: i64,
-    only: Option<&str>,
-) -> Vec<Report> {
-    let touches = |from: i64, to: i64| from < month.to() && to > month.from();
-    let wanted = facts.targets.iter().filter(|target| match only {
-        Some(name) => target.name == name,
-        None => target.is_active || target.segments.iter().any(|segment| touches(segment.from, segment.to)),
-    });
-    let report = |target: &ledger::TargetFacts| {
-        Report::build(&Input {
-            target: &target.name,
-            month,
-            timezone: zone_name(zone),
-            now,
-            segments: &target.segments,
-            outages: &target.outages,
-            isolated: &target.isolated,
-            windows: &facts.windows,
-            objectives: &target.objectives,
-            notes: &target.notes,
-            answer_within: config.sla.answer_within,
-            probes: target.probes,
-            costs: &target.costs,
-            requests,
-        })
-    };
-    wanted.map(report).collect()
-}
-
 fn add_note(note: &Note) -> Result<(), Failure> {
     let config = note.config.load()?;
     let outage = note.outage.rsplit_once('/').and_then(|(target, number)| Some((target, number.parse().ok()?)));
@@ -188,7 +161,12 @@ fn add_note(note: &Note) -> Result<(), Failure> {
         return Err(Failure::misuse(format!("a note is one line of 1 to {MAX_NOTE} bytes")));
     }
     folder(&config)?;
-    let Opened { mut ledger, .. } = daemon::open(&config, &Clock::system())?;
+    let Opened { mut ledger, .. } = daemon::open(&config, &Clock::system()).map_err(|error| match error {
+        daemon::Error::Ledger(held @ ledger::Error::Locked { .. }) => {
+            Failure::misuse(format!("failed to {held}; or post the note to its /api/v1/sla/notes"))
+        }
+        other => other.into(),
+    })?;
     if !ledger.add_note(target, number, text)? {
         let message = format!("{} has no outage {number}; `tokentail report sla` lists them by month", quoted(target));
         return Err(Failure::misuse(message));

@@ -43,7 +43,15 @@ impl Config {
             web,
             relay,
         } = self;
-        let crate::web::Config { listen, config_file, external_url, allowed_hosts, roles, trusted_user_header } = web;
+        let crate::web::Config {
+            listen,
+            config_file,
+            external_url,
+            allowed_hosts,
+            roles,
+            trusted_user_header,
+            trace_url,
+        } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
         let session::Config { idle_timeout, max_open } = sessions;
         let Retention { requests, probe_results, max_size } = retention;
@@ -86,6 +94,7 @@ impl Config {
                 "allowed_hosts": allowed_hosts,
                 "roles": roles,
                 "trusted_user_header": trusted_user_header,
+                "trace_url": trace_url,
             },
             "relay": relay_value(relay),
         })

@@ -94,6 +94,7 @@ fn the_examples_in_the_default_file_are_valid() {
     assert_eq!((config.pricing.prices.len(), config.pricing.rates.len(), config.pricing.budgets.len()), (1, 1, 2));
     assert_eq!((config.web.roles.len(), config.web.allowed_hosts.len(), config.meter.buckets.len()), (2, 1, 1));
     assert!(config.web.trusted_user_header.is_some() && config.web.external_url.is_some());
+    assert!(config.web.trace_url.is_some());
     assert!(config.retention.max_size.is_some() && config.privacy.key_file.is_some());
     assert_eq!(config.relay.receivers.len(), 3);
     assert_eq!((config.probes.targets.len(), config.sla.maintenance.len(), config.sla.objectives.len()), (4, 2, 1));

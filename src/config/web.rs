@@ -8,11 +8,12 @@ use std::path::Path;
 use super::problem::Report;
 use super::reader::Item;
 use super::scalar;
-use crate::web::{Config, Role};
+use crate::web::{Config, Role, TRACE_ID};
 use crate::wording::quoted;
 
 /// Keys of the section.
-pub(super) const KEYS: &[&str] = &["config_file", "external_url", "allowed_hosts", "roles", "trusted_user_header"];
+pub(super) const KEYS: &[&str] =
+    &["config_file", "external_url", "allowed_hosts", "roles", "trusted_user_header", "trace_url"];
 
 /// Reads `listen`.
 pub(super) fn read_listen(item: &Item<'_>, report: &mut Report) -> Option<Vec<String>> {
@@ -52,6 +53,7 @@ pub(super) fn read(item: &Item<'_>, folder: &Path, report: &mut Report) -> Confi
         config_file: section.optional("config_file").and_then(|item| item.file(report, folder, "web.yaml")),
         external_url: section.optional("external_url").and_then(|item| external_url(item, report)),
         trusted_user_header: section.optional("trusted_user_header").and_then(|item| header(item, report)),
+        trace_url: section.optional("trace_url").and_then(|item| trace_url(item, report)),
         ..Config::default()
     };
     for item in
@@ -80,6 +82,28 @@ fn external_url(item: &Item<'_>, report: &mut Report) -> Option<String> {
         // A password must not get into a log.
         if text.contains('@') { reason.to_owned() } else { format!("{} {reason}", quoted(text)) },
         "write the address that people use, as in `external_url: https://example.com/tokentail`",
+    );
+    None
+}
+
+/// An address of a page about one trace. Only its beginning is judged: what follows may hold braces and other signs that
+/// are no part of a URL before a browser has encoded them.
+fn trace_url(item: &Item<'_>, report: &mut Report) -> Option<String> {
+    let text = item.text(report, "\"https://tempo.example.com/trace/{trace_id}\"")?;
+    let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let reason = match host.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default()) {
+        None => "does not begin with http:// or https://",
+        Some(host) if host.contains('@') => "has a user or a password",
+        Some(host) if host.is_empty() || host.contains(TRACE_ID) => "has no host",
+        Some(_) if !text.contains(TRACE_ID) => "does not say where the id belongs",
+        Some(_) if text.chars().any(|sign| sign.is_control() || sign.is_whitespace()) => "has a blank",
+        Some(_) => return Some(text.to_owned()),
+    };
+    item.problem(
+        report,
+        // A password must not get into a log.
+        if text.contains('@') { reason.to_owned() } else { format!("{} {reason}", quoted(text)) },
+        "write the address of a trace, as in `trace_url: \"https://tempo.example.com/trace/{trace_id}\"`",
     );
     None
 }

@@ -1,4 +1,4 @@
-//! What the web server asks the sidecar: the metrics page, readiness, reload and the landing page.
+//! What the web server asks the sidecar: the metrics page, readiness, reload, and what the API answers with.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,13 +15,15 @@ use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::writer::{Handle, Status};
-use crate::ledger::{AvailabilityQuery, DataDir, Facts};
+use crate::ledger::{AvailabilityQuery, DataDir, Facts, Privacy};
 use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
-use crate::record::{Micros, money};
-use crate::sla::Month;
-use crate::web::{self, App, Landing, Unavailable};
+use crate::record::{Currency, Micros};
+use crate::session::id::Grouping;
+use crate::sla::{Month, Span};
+use crate::web::api::{Instance, SourceStatus};
+use crate::web::{self, App, Unavailable};
 
 /// A source is catching up while its log is ahead by more than this.
 const BEHIND_MICROS: i64 = 60_000_000;
@@ -32,6 +34,13 @@ pub(super) struct InForce {
     pub(super) rates: Vec<ExchangeRate>,
     pub(super) budgets: Vec<Budget>,
     pub(super) price_table: Micros,
+    pub(super) prices: Arc<Table>,
+    pub(super) total_currency: Option<Currency>,
+    /// Names of the dimensions.
+    pub(super) dimensions: Vec<String>,
+    pub(super) answer_within: Span,
+    /// How the first sink groups requests into traces.
+    pub(super) traces: Option<Grouping>,
     pub(super) reload_successful: bool,
     pub(super) reload_time: Micros,
 }
@@ -52,15 +61,22 @@ pub(super) struct Sidecar {
     /// Until when a first start may keep the metrics back; `None` once they were shown, or at a later start.
     first_read: Mutex<Option<Instant>>,
     started: Micros,
+    privacy: Arc<Privacy>,
+    trace_url: Option<String>,
     reloader: RwLock<Option<Arc<Reloader>>>,
 }
 
 impl InForce {
-    pub(super) fn new(config: &Config, table: &Table, now: Micros) -> InForce {
+    pub(super) fn new(config: &Config, table: &Arc<Table>, now: Micros) -> InForce {
         InForce {
             rates: config.pricing.rates.clone(),
             budgets: config.pricing.budgets.clone(),
             price_table: table.timestamp_seconds().saturating_mul(1_000_000),
+            prices: Arc::clone(table),
+            total_currency: config.pricing.total_currency,
+            dimensions: config.dimensions.iter().map(|dimension| dimension.name.clone()).collect(),
+            answer_within: config.sla.answer_within,
+            traces: config.sinks.first().map(|sink| sink.trace),
             reload_successful: true,
             reload_time: now,
         }
@@ -70,7 +86,8 @@ impl InForce {
 impl Sidecar {
     pub(super) fn new(
         config: &Config,
-        table: &Table,
+        table: &Arc<Table>,
+        privacy: Privacy,
         meter: Arc<Mutex<Meter>>,
         writer: Handle,
         reader: Arc<Mutex<ReaderStatus>>,
@@ -95,6 +112,8 @@ impl Sidecar {
             sla: RwLock::default(),
             first_read: Mutex::new(first_read),
             started: now,
+            privacy: Arc::new(privacy),
+            trace_url: config.web.trace_url.clone(),
             reloader: RwLock::new(None),
             clock,
         }
@@ -252,53 +271,73 @@ impl App for Sidecar {
         reloader.map_or_else(|| Err("the sidecar is still starting".to_owned()), |reloader| reloader.reload())
     }
 
-    fn landing(&self) -> Landing {
+    fn instance(&self) -> Instance {
+        let now = self.clock.now();
+        let in_force = self.in_force.read();
+        Instance {
+            folder: self.folder.clone(),
+            clock: self.clock.clone(),
+            now,
+            // Before the first commit of this run, everything that was committed ever is in the answer.
+            as_of: self.writer.last_commit().unwrap_or(now),
+            zone: self.zone.clone(),
+            privacy: Arc::clone(&self.privacy),
+            dimensions: in_force.dimensions.clone(),
+            several_gateways: self.reader.lock().sources.len() > 1,
+            prices: Arc::clone(&in_force.prices),
+            rates: in_force.rates.clone(),
+            total_currency: in_force.total_currency,
+            budgets: in_force.budgets.clone(),
+            answer_within: in_force.answer_within,
+            trace_url: self.trace_url.clone(),
+            traces: in_force.traces,
+        }
+    }
+
+    fn status(&self) -> web::api::Status {
         let status = self.writer.status();
-        let sources = self.sources(&status);
+        let mut sources = self.sources(&status);
         let lags = self.reader.lock().sources.clone();
-        let behind: u64 = sources.values().filter(|source| source.catching_up).map(|source| source.lag_bytes).sum();
-        let error = lags.iter().find_map(|lag| lag.error.as_ref().map(|error| format!("{}: {error}", lag.name)));
-        let state = match (status.failure.as_ref(), error) {
-            (Some(failure), _) => web::State::Failing(failure.clone()),
-            _ if self.is_reading_history() || behind > 0 => {
-                web::State::CatchingUp(format!("{behind} bytes of log are left to read"))
-            }
-            (None, Some(error)) => web::State::CatchingUp(error),
-            (None, None) => web::State::Ready,
-        };
-        let totals = self.meter.lock().totals();
-        Landing {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            now: self.clock.now(),
-            state,
+        let in_force = self.in_force.read();
+        web::api::Status {
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.started,
+            failure: status.failure.clone(),
             sources: lags
-                .iter()
+                .into_iter()
                 .map(|lag| {
-                    let source = sources.get(&lag.name).cloned().unwrap_or_default();
-                    web::Source {
-                        name: lag.name.clone(),
-                        path: lag.path.clone(),
-                        lag_bytes: lag.bytes,
-                        lines: source.counts.lines,
-                        records: source.counts.records,
-                        skipped: source.counts.skipped.iter().sum(),
-                        duplicates: source.counts.duplicates,
-                        rejected: source.counts.rejected.iter().sum(),
+                    let source = sources.remove(&lag.name).unwrap_or_default();
+                    SourceStatus {
+                        name: lag.name,
+                        path: lag.path,
+                        files: lag.files,
+                        error: lag.error,
+                        lag_bytes: source.lag_bytes,
+                        catching_up: source.catching_up,
+                        counts: source.counts,
                     }
                 })
                 .collect(),
-            figures: web::Figures {
-                requests: totals.requests,
-                errors: totals.errors,
-                unpriced: totals.unpriced,
-                input_tokens: totals.input,
-                output_tokens: totals.output,
-                cost: totals
-                    .cost
-                    .iter()
-                    .map(|(currency, nanos)| (currency.to_string(), money::format_nanos(*nanos)))
-                    .collect(),
-            },
+            sinks: sinks::gauges(&status.sinks),
+            jobs: status.jobs,
+            size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
+            rows: status.rows,
+            last_commit: status.last_commit,
+            sessions_open: status.sessions_open,
+            targets: self.sla.read().clone(),
+            reload_time: in_force.reload_time,
+            reload_successful: in_force.reload_successful,
         }
+    }
+
+    fn delete_before(&self, before: Micros, by: &str) -> Result<(u64, u64), String> {
+        self.ready()?;
+        let deleted = self.writer.delete_before(before, by).map_err(|error| error.to_string())?;
+        Ok((deleted.requests, deleted.left))
+    }
+
+    fn note(&self, target: &str, outage: u64, text: &str) -> Result<bool, String> {
+        self.ready()?;
+        self.writer.add_note(target, outage, text).map_err(|error| error.to_string())
     }
 }

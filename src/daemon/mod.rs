@@ -158,6 +158,8 @@ pub struct Opened {
     pub table: Arc<pricing::Table>,
     /// The ledger's ids of its rows.
     pub price_ids: Vec<u32>,
+    /// How people and secrets are kept out of the ledger.
+    pub privacy: ledger::Privacy,
 }
 
 /// Where the ledger lives by this configuration.
@@ -178,17 +180,19 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
     let folder = data_dir(config);
     let key = key::load(config.privacy.key_file.as_deref(), &folder)?;
     let meter = Arc::new(Mutex::new(Meter::new(config.meter.clone())));
+    let privacy = ledger::Privacy { key, hash_sessions: config.privacy.session_ids == SessionIds::Hashed };
     let options = ledger::Options {
         data_dir: folder,
-        privacy: ledger::Privacy { key, hash_sessions: config.privacy.session_ids == SessionIds::Hashed },
+        privacy: privacy.clone(),
         rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
+        timezone: config.timezone.clone(),
         sessions: config.sessions.clone(),
         clock: clock.clone(),
     };
     let mut ledger = Ledger::open(options, Arc::clone(&meter))?;
     let rows: Vec<(String, String)> = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
     let price_ids = ledger.keep_price_rows(rows.iter().map(|(id, json)| (id.as_str(), json.clone())))?;
-    Ok(Opened { ledger, meter, table, price_ids })
+    Ok(Opened { ledger, meter, table, price_ids, privacy })
 }
 
 /// The decoders of a configuration's sources, in their order, as the reader wants them.
@@ -229,7 +233,7 @@ impl Daemon {
         // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
         let bound = web::bind(&config.web).await?;
         let sinks = sinks::build(&config.sinks, &clock)?;
-        let Opened { mut ledger, meter, table, price_ids } = open(&config, &clock)?;
+        let Opened { mut ledger, meter, table, price_ids, privacy } = open(&config, &clock)?;
         ledger.keep_configuration(&config.without_secrets())?;
         ledger.keep_targets(&config.target_definitions(), &config.sla)?;
         let now = clock.now();
@@ -245,7 +249,16 @@ impl Daemon {
         let (wake, woken) = Wake::channel();
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
-        let app = Arc::new(Sidecar::new(&config, &table, meter, writer.handle(), reader.status(), first_read, clock));
+        let app = Arc::new(Sidecar::new(
+            &config,
+            &table,
+            privacy,
+            meter,
+            writer.handle(),
+            reader.status(),
+            first_read,
+            clock,
+        ));
         Ok(Daemon { reader, wake, woken, writer, probes, look_prices, bound, app, loader, config, hangup, sinks })
     }
 

@@ -99,6 +99,7 @@ impl Ledger {
         row.session = interner.name_id(connection, NameKind::Session, batch.bytes(&entry.session))?;
         row.tools = interner.name_id(connection, NameKind::Tools, batch.bytes(&entry.tools))?;
         // Nothing may fail behind the commit, so what the folds need is looked up here.
+        self.folds.kinds.know(connection, row.price_row)?;
         if row.tools != 0 {
             interner.tools(connection, row.tools)?;
         }
@@ -123,7 +124,7 @@ impl Ledger {
             let row = &entry.row;
             meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), entry.exemplar, Some(now));
             count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
-            self.folds.observe(row);
+            self.folds.observe(row, set.attributes.service_tier);
             self.tally.observe(row, set.gateway);
         }
         drop(meter);

@@ -42,6 +42,9 @@ pub(super) fn migrate(connection: &Connection, path: &Path, version: i64) -> Res
     } else if version < 3 {
         super::probe_use::migrate(&transaction).map_err(at(path))?;
     }
+    if version < 3 {
+        super::migrate_folds::migrate(&transaction).map_err(|error| super::open::name_path(error, path))?;
+    }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit().map_err(at(path))?;
     Ok(())

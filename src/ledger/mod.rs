@@ -5,24 +5,32 @@
 //! thread around it: it tries again while the disk is full and writes the folds now and then. `retention`,
 //! `reprice` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
 
+mod adjustment_query;
 mod availability;
 mod availability_query;
 mod batch;
+mod columns;
 mod commit;
 mod config;
 mod cursor;
 mod duplicates;
+mod extent;
 mod fold;
 mod inspect;
 mod inspect_sessions;
 mod inspect_targets;
 mod intern;
+mod kinds;
 mod measure;
 mod migrate;
+mod migrate_folds;
 mod moment;
 mod open;
 mod probe_use;
 mod reprice;
+mod request_filter;
+mod request_query;
+mod request_view;
 mod retention;
 mod row;
 mod session;
@@ -33,28 +41,36 @@ mod session_query_tests;
 mod session_tests;
 mod session_view;
 mod sink;
+mod sums;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod usage;
 pub mod writer;
 
+pub use adjustment_query::Adjusted;
 pub use availability::{ProbeResult, TargetDefinition};
 pub use availability_query::{AvailabilityQuery, Facts, TargetFacts, request_counts};
 pub use batch::{Batch, Context, MAX_SESSION_NAME};
 pub use config::Retention;
 pub use cursor::{ClosedPart, Cursor, Entries, Request, SessionName, Window, knows_sink};
+pub use extent::Extent;
 pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use inspect_targets::TargetInfo;
 pub use intern::Privacy;
 pub use measure::{Measure, Measures};
-pub use moment::{Moment, is_cut};
+pub use moment::{Deadline, Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use probe_use::ProbeUse;
 pub use reprice::{Repriced, Repricing};
+pub use retention::Deleted;
+pub use request_view::{
+    ErrorFilter, Order, PageEnd, RequestFilter, RequestList, RequestPage, RequestSort, StatusFilter, Stored,
+};
 pub use session_query::SessionQuery;
 pub use session_view::{Filter, Listed, Session, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
+pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};

@@ -4,24 +4,40 @@
 //! is written. Rows are found through the chain of their part or, where there is none, through the blocks of their time.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use foldhash::quality::RandomState;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fold::{BLOCK_ROWS, stored_mark};
-use super::intern::{NameKind, read_attributes};
+use super::intern::{ATTRIBUTES, NameKind, read_attributes, read_currencies, stored_attributes};
+use super::measure::{Measure, Measures};
 use super::open::{Error, open_for_reading};
 use super::row;
 use super::session::{PART, read_part, stored_part};
+use crate::clock::Clock;
 use crate::record::{Attributes, Currency, Micros, Row};
 use crate::session::{DerivedId, Key, Name, Part};
 
 /// Dictionary entries that are remembered; beyond, they are read again.
 const MAX_REMEMBERED: usize = 65_536;
+
+/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
+const PROGRESS_STEPS: i32 = 2_000;
+
+/// When a question is cut.
+#[derive(Clone, Debug)]
+pub struct Deadline {
+    /// Reads time.
+    pub clock: Clock,
+    /// The end.
+    pub at: Instant,
+}
 
 /// One moment of a ledger. What is committed after the first question is not seen.
 #[derive(Debug)]
@@ -30,18 +46,36 @@ pub struct Moment {
     /// The row that parts and blocks on disk are folded through.
     pub(super) mark: i64,
     /// The last row.
-    last: i64,
+    pub(super) last: i64,
     attributes: RefCell<HashMap<u32, Arc<Attributes>, RandomState>>,
     names: RefCell<HashMap<u32, Arc<str>, RandomState>>,
 }
 
 impl Moment {
-    /// Opens a ledger's folder for reading.
+    /// Opens a ledger's folder for reading, for as long as it takes.
     ///
     /// # Errors
     /// There is no ledger, or it cannot be read.
     pub fn open(folder: &Path) -> Result<Moment, Error> {
-        let (connection, _) = open_for_reading(folder)?;
+        Moment::over(open_for_reading(folder)?.0)
+    }
+
+    /// The same, but what has not been answered at the deadline is cut: [`Error::TooSlow`].
+    ///
+    /// While a moment is open, the write-ahead log keeps all that is committed: with a deadline of 10 s that is bounded by
+    /// what ten seconds bring, and the log's room is used again after it. A stream for somebody who reads slowly is better
+    /// asked for in steps, each with a moment of its own: [`Moment::each_request`] goes on behind an id.
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read.
+    pub fn open_until(folder: &Path, deadline: Deadline) -> Result<Moment, Error> {
+        let (mut connection, _) = open_for_reading(folder)?;
+        let Deadline { clock, at } = deadline;
+        connection.progress_handler(PROGRESS_STEPS, Some(move || clock.instant() >= at))?;
+        Moment::over(connection)
+    }
+
+    fn over(connection: Connection) -> Result<Moment, Error> {
         connection.set_prepared_statement_cache_capacity(32);
         connection.execute_batch("BEGIN")?;
         let mark = stored_mark(&connection)?;
@@ -137,17 +171,36 @@ impl Moment {
         ids.into_iter().map(|id| Ok((id, self.attributes(id)?))).collect()
     }
 
-    /// The currency in which most requests are priced, over all time.
+    /// Calls `found` with every set of attributes, in the order of their ids.
+    pub(super) fn each_attributes(&self, mut found: impl FnMut(u32, &Attributes)) -> Result<(), Error> {
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT {ATTRIBUTES}, id FROM attributes ORDER BY id"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            found(row.get(9)?, &stored_attributes(row)?);
+        }
+        Ok(())
+    }
+
+    /// The currency in which most requests are priced, over the last week that has any.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub fn usual_currency(&self) -> Result<Option<Currency>, Error> {
+        let currencies = read_currencies(&self.connection)?;
         let mut statement = self.connection.prepare_cached(
-            "SELECT currency FROM rollups WHERE currency <> 0 GROUP BY currency ORDER BY sum(requests) DESC, currency LIMIT 1",
+            "SELECT currency, data FROM rollup_days WHERE currency <> 0 AND day > (SELECT max(day) - 7 FROM rollup_days)",
         )?;
-        let id: Option<u32> = statement.query_row([], |row| row.get(0)).optional()?;
-        let code = id.map(|id| self.name(id)).transpose()?;
-        Ok(code.and_then(|code| Currency::parse(&code)))
+        let mut rows = statement.query([])?;
+        let mut requests: BTreeMap<u32, i64> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let sums = Measures::unpack(row.get_ref(1)?.as_blob().unwrap_or_default())?;
+            *requests.entry(row.get(0)?).or_default() += sums.get(Measure::Requests);
+        }
+        // Of equal ones the one that came up first.
+        let usual = requests.iter().max_by_key(|(id, requests)| (**requests, Reverse(**id)));
+        let known = usual.and_then(|(usual, _)| currencies.iter().find(|(id, _)| id == usual));
+        Ok(known.or(currencies.first()).map(|(_, currency)| *currency))
     }
 
     /// Parts that hold rows which the parts on disk do not hold yet, as they are with them, by id; of one session or of
@@ -219,6 +272,21 @@ impl Moment {
             offer(&part)?;
         }
         Ok(())
+    }
+
+    /// The parts of all sessions of a name, in any gateway.
+    pub(super) fn parts_of_session(&self, session: u32) -> Result<Vec<Part>, Error> {
+        let unfolded = self.unfolded(Some(session))?;
+        let mut statement = self.connection.prepare_cached("SELECT DISTINCT gateway FROM parts WHERE session = ?1")?;
+        let mut gateways: Vec<u32> = statement.query_map([session], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        gateways.extend(unfolded.values().map(|part| part.key.gateway));
+        gateways.sort_unstable();
+        gateways.dedup();
+        let mut parts = Vec::new();
+        for gateway in gateways {
+            parts.extend(self.parts_with(Key { gateway, session }, &unfolded)?);
+        }
+        Ok(parts)
     }
 
     /// The parts of a session, ordered by their starts.

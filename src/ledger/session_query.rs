@@ -44,6 +44,18 @@ impl SessionQuery {
         Ok(SessionQuery { moment: Moment::open(folder)? })
     }
 
+    /// Reads sessions of a moment.
+    #[must_use]
+    pub fn new(moment: Moment) -> SessionQuery {
+        SessionQuery { moment }
+    }
+
+    /// The moment that is read.
+    #[must_use]
+    pub fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
     /// The first `limit` sessions that fit, ordered; of equal ones the one that began last comes first.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub use catalogue::{CATALOGUE, Id, Kind, Metric, markdown};
 pub use config::Config;
 pub use page::{BudgetState, EXEMPLAR_AGE_MICROS, Gauges, SinkGauges, SourceGauges, encode};
 pub use probe::{Look, MAINTENANCE, PHASES, ProbeCounts, SlaGauges, TargetSeries};
-pub use series::{Dirty, Totals};
+pub use series::Dirty;
 pub use session::Ended;
 pub use source::SourceCounts;
 pub use store::Meter;

@@ -222,20 +222,3 @@ pub struct Dirty {
     /// Counts as a JSON object; empty to remove the series.
     pub value: String,
 }
-
-/// Sums over all series of a meter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Requests.
-    pub requests: u64,
-    /// Failed requests.
-    pub errors: u64,
-    /// Requests of models that nobody prices.
-    pub unpriced: u64,
-    /// Input tokens.
-    pub input: u64,
-    /// Output tokens.
-    pub output: u64,
-    /// Cost per currency in nano-units.
-    pub cost: BTreeMap<Currency, i128>,
-}

@@ -15,7 +15,7 @@ use super::histogram::{Bounds, COMMIT_SECONDS, REQUEST_SECONDS, SESSION_SECONDS,
 use super::probe::TargetSeries;
 use super::series::{
     Dirty, Family, ModelLabels, ModelSeries, OwnSeries, PairLabels, PriceSeries, RequestLabels, RequestSeries,
-    StoredBounds, Totals, TripleLabels,
+    StoredBounds, TripleLabels,
 };
 use super::session::Sessions;
 use crate::record::{Anomaly, Attributes, Outcome, Row};
@@ -502,21 +502,15 @@ impl Meter {
         }
     }
 
-    /// Sums over all series.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for RequestSeries { codes, errors, input, output, cost, .. } in self.requests.entries.iter().map(|e| &e.value) {
-            totals.requests += codes.values().sum::<u64>();
-            totals.errors += errors.values().sum::<u64>();
-            totals.input += input;
-            totals.output += output;
-            for (currency, nanos) in &cost.0 {
-                *totals.cost.entry(*currency).or_default() += nanos;
-            }
+    /// Requests and cost over all series, exact.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> (u64, std::collections::BTreeMap<crate::record::Currency, i128>) {
+        let (mut requests, mut costs) = (0, std::collections::BTreeMap::new());
+        for RequestSeries { codes, cost, .. } in self.requests.entries.iter().map(|entry| &entry.value) {
+            requests += codes.values().sum::<u64>();
+            cost.0.iter().for_each(|(currency, nanos)| *costs.entry(*currency).or_default() += nanos);
         }
-        totals.unpriced = self.prices.entries.iter().map(|entry| entry.value.unpriced_requests).sum();
-        totals
+        (requests, costs)
     }
 
     /// Lines of the exposition that the series take.

@@ -20,6 +20,9 @@ impl Role {
         [(Role::Metrics, "metrics"), (Role::Viewer, "viewer"), (Role::Admin, "admin")];
 }
 
+/// What stands for the id of a trace in [`Config::trace_url`].
+pub const TRACE_ID: &str = "{trace_id}";
+
 /// The section `web` of the configuration, and `listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -35,6 +38,8 @@ pub struct Config {
     pub roles: BTreeMap<String, Role>,
     /// A header in which a trusted proxy names the user.
     pub trusted_user_header: Option<String>,
+    /// The address at which a trace is shown, with [`TRACE_ID`] where its id belongs.
+    pub trace_url: Option<String>,
 }
 
 impl Default for Config {
@@ -46,6 +51,7 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             roles: BTreeMap::new(),
             trusted_user_header: None,
+            trace_url: None,
         }
     }
 }

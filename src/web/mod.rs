@@ -1,17 +1,18 @@
-//! HTTP: the paths, who may use them, and the landing page.
+//! HTTP: the paths, who may use them, and the web page.
 //!
 //! Requests become answers that the daemon provides through [`App`]. [`bind`] opens the listeners and checks every
 //! setting, [`serve`] runs until it is told to stop. In reading order: `server` (listeners and connections), `route`
-//! (the table of paths), `access` and `rules` (who may what), `credential`, `live`, `toolkit`, `settings` and `tls` (the
-//! web configuration file), `landing` (the page), `reply`, `paced`. Deliberately knows neither ledger nor meter.
+//! (the table of paths), [`api`] (questions in JSON), `access` and `rules` (who may what), `credential`, `live`, `toolkit`, `settings` and `tls` (the
+//! web configuration file), `page` (the web page), `reply`, `paced`. Only the API knows the ledger, by its queries.
 
 mod access;
+pub mod api;
 mod config;
 mod credential;
 mod error;
-mod landing;
 mod live;
 mod paced;
+mod page;
 pub(crate) mod reply;
 mod route;
 mod rules;
@@ -21,12 +22,13 @@ mod tls;
 mod toolkit;
 
 pub use access::Access;
-pub use config::{Config, Role};
+pub use config::{Config, Role, TRACE_ID};
 pub use error::{Error, Problem};
-pub use landing::{Figures, Landing, Source, State};
 pub(crate) use live::{Stamp, stamp};
 pub use route::{ROUTES, Route};
 pub use server::{Bound, bind, check, serve, serve_router};
+
+use crate::record::Micros;
 
 /// What the daemon provides. Every function runs beside the server's own threads and may block for a while.
 pub trait App: Send + Sync + 'static {
@@ -51,8 +53,26 @@ pub trait App: Send + Sync + 'static {
     /// Why the old configuration stays.
     fn reload(&self) -> Result<String, String>;
 
-    /// What the landing page shows.
-    fn landing(&self) -> Landing;
+    /// What the API answers with.
+    fn instance(&self) -> api::Instance;
+
+    /// What the sidecar itself is doing.
+    fn status(&self) -> api::Status;
+
+    /// Removes requests that start before a moment, by whole blocks, and writes down who asked. Returns how many are gone, and
+    /// how many older ones stay because their block holds younger ones.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be removed, for people.
+    fn delete_before(&self, before: Micros, by: &str) -> Result<(u64, u64), String>;
+
+    /// Adds a note to an outage of a target, told by its number; whether there is such an outage.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be written, for people.
+    fn note(&self, target: &str, outage: u64, text: &str) -> Result<bool, String>;
 }
 
 /// Why there is no page of metrics yet, for people.

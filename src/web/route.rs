@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use super::access::{Access, Gate, Identity, MAX_BODY, Peer, Refusal};
 use super::config::Role;
 use super::paced::Page;
-use super::{App, Unavailable, landing, reply};
+use super::{App, Unavailable, api, page, reply};
 use crate::exposition::{self, Form};
 
 /// Pages of metrics that are rendered or on their way at one time; each may take some ten MiB.
@@ -46,13 +46,24 @@ pub struct Route {
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// Every path that answers.
-pub static ROUTES: [Route; 5] = [
+pub static ROUTES: [Route; 16] = [
+    page("/", "the page: how things stand"),
+    page("/sessions", "the page: sessions"),
+    page("/sessions/{*id}", "the page: one session turn by turn"),
+    page("/requests", "the page: requests"),
+    page("/requests/{*id}", "the page: one request and its price"),
+    page("/usage", "the page: use by whom and when"),
+    page("/consumers", "the page: consumers"),
+    page("/consumers/{*name}", "the page: one consumer"),
+    page("/cost", "the page: cost, forecast, budgets"),
+    page("/sla", "the page: availability and outages"),
+    page("/status", "the page: tokentail itself"),
     Route {
-        path: "/",
+        path: "/assets/{*path}",
         method: Method::GET,
         access: Access::Role(Role::Viewer),
-        about: "this page",
-        answer: |site, _| Box::pin(front(site)),
+        about: "scripts, styles and words of the page",
+        answer: |_, request| Box::pin(async move { page::asset(request.uri().path(), request.headers()) }),
     },
     Route {
         path: "/metrics",
@@ -84,16 +95,24 @@ pub static ROUTES: [Route; 5] = [
     },
 ];
 
+/// A page, for whoever may look.
+const fn page(path: &'static str, about: &'static str) -> Route {
+    let answer: fn(Arc<Site>, Request) -> Answer =
+        |site, _| Box::pin(async move { page::shell(site.gate.rules.prefix()) });
+    Route { path, method: Method::GET, access: Access::Role(Role::Viewer), about, answer }
+}
+
 /// What every answer is made from.
 pub(super) struct Site {
     pub(super) gate: Arc<Gate>,
     app: Arc<dyn App>,
     pages: Arc<Semaphore>,
+    api: api::Api,
 }
 
 impl Site {
     pub(super) fn new(gate: Arc<Gate>, app: Arc<dyn App>) -> Site {
-        Site { gate, app, pages: Arc::new(Semaphore::new(PAGES)) }
+        Site { gate, api: api::Api::new(Arc::clone(&app)), app, pages: Arc::new(Semaphore::new(PAGES)) }
     }
 
     async fn admit(&self, parts: &Parts, access: Access, writes: bool) -> Result<Identity, Refusal> {
@@ -126,6 +145,12 @@ pub(super) fn router(site: &Arc<Site>) -> Router {
         let answer = move |request| answer(Arc::clone(&site), route, request);
         router = router.route(route.path, on(filter, answer));
     }
+    for endpoint in api::endpoints() {
+        let filter = if endpoint.method == Method::POST { MethodFilter::POST } else { MethodFilter::GET };
+        let site = Arc::clone(site);
+        let answer = move |request| ask(Arc::clone(&site), endpoint, request);
+        router = router.route(endpoint.path, on(filter, answer));
+    }
     let none = |status, code, message| {
         let site = Arc::clone(site);
         move |request: Request| async move {
@@ -157,22 +182,19 @@ async fn answer(site: Arc<Site>, route: &'static Route, request: Request) -> Res
     }
 }
 
-async fn front(site: Arc<Site>) -> Response {
-    let landing = match site.ask(|app| app.landing()).await {
-        Ok(landing) => landing,
-        Err(response) => return response,
-    };
-    let links: Vec<_> = ROUTES
-        .iter()
-        .filter(|route| route.method == Method::GET && route.path != "/")
-        .map(|route| (route.path, route.about))
-        .collect();
-    let page = landing::page(&landing, site.gate.rules.prefix(), &links);
-    let mut response = reply::typed(StatusCode::OK, "text/html; charset=utf-8", Body::from(page));
-    if let Ok(policy) = HeaderValue::from_str(&landing::policy()) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+/// As [`answer`], for a path of the API.
+async fn ask(site: Arc<Site>, endpoint: &'static api::Endpoint, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match site.admit(&parts, Access::Role(endpoint.role), endpoint.method != Method::GET).await {
+        Err(refusal) => reply::refusal(&refusal),
+        Ok(identity) => {
+            let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
+            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            let base = site.gate.rules.base(host, tls);
+            let caller = api::Caller { base, user: identity.user };
+            site.api.answer(endpoint, Request::from_parts(parts, body), caller).await
+        }
     }
-    response
 }
 
 async fn metrics(site: Arc<Site>, request: Request) -> Response {

@@ -80,6 +80,17 @@ impl Rules {
         self.external.as_ref().map_or("", |external| external.prefix.as_str())
     }
 
+    /// What absolute addresses of our pages begin with: the external URL, else what the request was sent to, which
+    /// [`Rules::allows_host`] has allowed. Empty where neither is known.
+    pub(super) fn base(&self, host: Option<&str>, tls: bool) -> String {
+        let scheme = |https| if https { "https" } else { "http" };
+        match (&self.external, host) {
+            (Some(External { https, authority, prefix }), _) => format!("{}://{authority}{prefix}", scheme(*https)),
+            (None, Some(host)) => format!("{}://{host}", scheme(tls)),
+            (None, None) => String::new(),
+        }
+    }
+
     /// Whether a request for this host is meant for us. DNS rebinding (a stranger's page whose name is made to point
     /// here) needs a name, so an address is always ours: Prometheus scrapes a pod by its address without any setting.
     pub(super) fn allows_host(&self, host: &Authority) -> bool {
@@ -213,6 +224,15 @@ mod tests {
             assert_eq!(rules(Config { external_url: Some(url.to_owned()), ..Config::default() }).prefix(), "");
         }
         assert_eq!(rules(Config::default()).prefix(), "");
+    }
+
+    #[test]
+    fn addresses_begin_with_the_external_url_or_with_what_was_asked() {
+        assert_eq!(ours().base(Some("127.0.0.1:13210"), false), "https://Example.org:8443/tools/tokentail");
+        let plain = rules(Config::default());
+        assert_eq!(plain.base(Some("127.0.0.1:13210"), false), "http://127.0.0.1:13210");
+        assert_eq!(plain.base(Some("[::1]:1"), true), "https://[::1]:1");
+        assert_eq!(plain.base(None, true), "");
     }
 
     #[test]

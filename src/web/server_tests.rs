@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::*;
-use crate::web::{Access, Figures, Landing, ROUTES, Role, State, Unavailable};
+use crate::web::{Access, ROUTES, Role, Unavailable, api};
 
 const PAGE: &str = "# HELP x Things.\n# TYPE x counter\nx_total{a=\"b\"} 1 # {trace_id=\"c\"} 1\n# EOF\n";
 
@@ -55,9 +55,20 @@ impl App for Fake {
         }
     }
 
-    fn landing(&self) -> Landing {
-        let (version, state, figures) = ("9.9".to_owned(), State::Ready, Figures::default());
-        Landing { version, now: 0, state, sources: Vec::new(), figures }
+    fn instance(&self) -> api::Instance {
+        api::Instance::empty()
+    }
+
+    fn status(&self) -> api::Status {
+        api::Status::default()
+    }
+
+    fn delete_before(&self, _: crate::record::Micros, _: &str) -> Result<(u64, u64), String> {
+        Ok((0, 0))
+    }
+
+    fn note(&self, _: &str, _: u64, _: &str) -> Result<bool, String> {
+        Ok(false)
     }
 }
 
@@ -153,19 +164,25 @@ impl Running {
     }
 }
 
+/// A path as a client writes it, where the table has a part that is open.
+fn example(path: &str) -> String {
+    path.replace("{*path}", "main.js").replace("{*id}", "a/b%2Fc").replace("{*name}", "%3Cscript%3E")
+}
+
 #[tokio::test]
 async fn every_path_of_the_table_answers_its_method_and_no_other() {
     let running = start(Config::default(), Limits::default()).await;
     for route in &ROUTES {
-        let answer = running.ask(route.method.as_str(), route.path, "").await;
+        let path = example(route.path);
+        let answer = running.ask(route.method.as_str(), &path, "").await;
         assert_eq!(answer.status, 200, "{} {}: {}", route.method, route.path, answer.text());
         let (other, allow) = if route.method == Method::GET { ("POST", "get,head") } else { ("GET", "post") };
-        let answer = running.ask(other, route.path, "").await;
+        let answer = running.ask(other, &path, "").await;
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allow)), "{other} {}", route.path);
         assert_eq!(answer.code(), "method_not_allowed");
         if route.method == Method::GET {
-            let full = running.ask("GET", route.path, "").await;
-            let answer = running.ask("HEAD", route.path, "").await;
+            let full = running.ask("GET", &path, "").await;
+            let answer = running.ask("HEAD", &path, "").await;
             assert_eq!((answer.status, answer.body.len()), (200, 0), "HEAD {}", route.path);
             assert_eq!(answer.header("content-length"), full.header("content-length"), "HEAD {}", route.path);
             assert_eq!(answer.header("content-type"), full.header("content-type"), "HEAD {}", route.path);
@@ -182,11 +199,11 @@ async fn the_table_guards_what_it_lists() {
     let config = Config { trusted_user_header: Some("X-User".to_owned()), ..Config::default() };
     let running = start(config, Limits::default()).await;
     for route in &ROUTES {
-        let answer = running.ask(route.method.as_str(), route.path, "X-User: viewer\r\n").await;
+        let path = example(route.path);
+        let answer = running.ask(route.method.as_str(), &path, "X-User: viewer\r\n").await;
         let want = if route.access == Access::Role(Role::Admin) { 403 } else { 200 };
         assert_eq!(answer.status, want, "{}", route.path);
-        let evil =
-            format!("{} {} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", route.method, route.path);
+        let evil = format!("{} {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", route.method);
         let answer = talk(running.connect().await, &evil).await;
         let want = if route.access == Access::Health { 200 } else { 403 };
         assert_eq!(answer.status, want, "{}", route.path);
@@ -262,7 +279,7 @@ async fn every_answer_carries_the_security_headers_and_the_page_its_own_policy()
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "deny"),
-            ("cache-control", "no-store"),
+            ("cache-control", if path == "/" { "no-cache" } else { "no-store" }),
             ("referrer-policy", "no-referrer"),
             ("cross-origin-resource-policy", "same-origin"),
         ] {
@@ -270,13 +287,13 @@ async fn every_answer_carries_the_security_headers_and_the_page_its_own_policy()
         }
         let policy = answer.header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'none';"), "{path}: {policy}");
-        assert_eq!(policy.contains("style-src 'sha256-"), path == "/", "{path}: {policy}");
+        assert_eq!(policy.contains("script-src 'self';"), path == "/", "{path}: {policy}");
     }
     running.stop().await;
 }
 
 #[tokio::test]
-async fn paths_answer_below_the_prefix_and_at_the_root_and_links_carry_it() {
+async fn paths_answer_below_the_prefix_and_at_the_root_and_pages_say_so() {
     let config = Config { external_url: Some("https://example.org/a/b".to_owned()), ..Config::default() };
     let running = start(config, Limits::default()).await;
     for path in ["/", "/a/b", "/a/b/", "/a/b/metrics?x=y", "/metrics", "/a/b/-/ready"] {
@@ -285,8 +302,11 @@ async fn paths_answer_below_the_prefix_and_at_the_root_and_links_carry_it() {
     for path in ["/a/bmetrics", "/a", "/a/b/a/b/metrics"] {
         assert_eq!(running.ask("GET", path, "").await.status, 404, "{path}");
     }
-    let page = running.ask("GET", "/", "").await;
-    assert!(page.text().contains("<a href=\"/a/b/metrics\">"), "{}", page.text());
+    for path in ["/", "/a/b/sessions/x/y", "/sessions/x"] {
+        let page = running.ask("GET", path, "").await;
+        assert!(page.text().contains("<base href=\"/a/b/\">"), "{path}: {}", page.text());
+    }
+    assert_eq!(running.ask("GET", "/a/b/assets/main.js", "").await.status, 200);
     running.stop().await;
 }
 

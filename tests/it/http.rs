@@ -99,7 +99,8 @@ fn health_readiness_and_the_front_page_answer() {
     let front = sidecar.get("/");
     assert_eq!(front.status, 200);
     assert!(front.header("content-type").starts_with("text/html"));
-    assert!(front.text().contains("/metrics") && front.text().contains("higress"));
+    assert!(front.text().contains("<base href=\"/\">") && front.text().contains("assets/main.js"));
+    assert!(sidecar.get("/assets/main.js").header("content-type").starts_with("text/javascript"));
     let head = sidecar.ask("HEAD", "/metrics", &[]);
     assert_eq!((head.status, head.body.len()), (200, 0));
     expect_error(&sidecar.get("/nothing/here"), 404);

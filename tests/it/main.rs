@@ -1,5 +1,6 @@
 //! Integration tests by boundary, one binary.
 
+mod api;
 mod boards;
 mod commands;
 mod durability;
@@ -16,5 +17,6 @@ mod reading;
 mod readme;
 mod relay;
 mod reload;
+mod schema;
 mod series;
 mod sessions;

@@ -1,0 +1,97 @@
+// One session, turn by turn.
+
+import { get } from "../api.js";
+import { chart } from "../chart.js";
+import { h } from "../dom.js";
+import { KINDS, allTokens, consumerLink, costOf, kindsOf, list, modelLink, outcome, tokenBar } from "../figures.js";
+import { asNumber, compact, count, currencies, foreign, length, monies, time } from "../format.js";
+import { badge, bar, cards, facts, legend, section } from "../panel.js";
+import { to } from "../place.js";
+import { pager, table } from "../table.js";
+import { named, t } from "../words.js";
+import { amount } from "./overview.js";
+
+export default {
+  title: (place) => t("session.title", { id: place.id.length > 60 ? `${place.id.slice(0, 60)}…` : place.id }),
+  heading: (place) => h("span", { class: "id-title" }, foreign(place.id)),
+
+  above: () => ["sessions", t("nav.sessions")],
+
+  load: (place, signal) => get(`sessions/${encodeURIComponent(place.id)}`, { gateway: place.query.get("gateway"), cursor: place.query.get("cursor"), limit: 200 }, signal),
+
+  view(data, place) {
+    const { session, turns } = data;
+    return [
+      cards([
+        { label: t("column.duration"), value: length(session.seconds), note: session.open ? badge(t("session.open"), "good") : t("session.closed") },
+        { label: t("column.turns"), value: count(session.turns), note: session.tool_calls ? t("session.tool_calls", { n: count(session.tool_calls) }) : null },
+        { label: t("column.tokens"), value: compact(allTokens(session.tokens)), note: t("overview.in_out", { input: compact(session.tokens.input), output: compact(session.tokens.output) }) },
+        { label: t("column.cost"), value: monies(session.cost), note: session.unpriced_requests ? t("unpriced_n", { n: count(session.unpriced_requests) }) : null },
+        { label: t("column.errors"), value: count(session.errors), tone: session.errors ? "bad" : null },
+      ]),
+      h("div", { class: "columns" },
+        section(t("session.about"), {}, facts([
+          [t("column.session"), foreign(session.session)],
+          [t("column.start"), time(session.start)],
+          [t("column.updated"), time(session.end)],
+          [t("column.consumer"), session.consumers.length === 1 ? consumerLink(session.consumers[0]) : list(session.consumers)],
+          [t("column.user"), session.user ? h("a", { href: to("requests", "", { user: session.user, since: "30d" }) }, foreign(session.user)) : foreign("")],
+          [t("column.model"), list(session.models)],
+          [t("column.gateway"), foreign(session.gateway)],
+          ...Object.entries(session.dimensions ?? {}).map(([name, values]) => [name, Array.isArray(values) ? list(values) : foreign(values)]),
+          [t("session.kind"), session.derived ? t("session.derived") : t("session.named")],
+          [t("session.parts"), session.parts > 1 ? t("session.parts.about", { n: count(session.parts) }) : null],
+          [t("session.trace"), session.trace_url ? h("a", { href: session.trace_url, target: "_blank", rel: "noopener noreferrer" }, t("session.to_trace")) : t("trace.none")],
+        ])),
+        section(t("session.tokens"), {}, tokens(session.tokens), turns.length > 1 ? running(turns) : null)),
+      section(t("session.turns"), { about: t("session.turns.about") }, legend([["first", t("column.first_token")], ["rest", t("session.rest")], ...KINDS.map((kind) => [`kind-${kind}`, named("kind", kind)])]), turnTable(turns), pager(place, data, turns.length)),
+      section(t("session.content"), {}, h("p", { class: "about" }, t("session.content.off"))),
+    ];
+  },
+};
+
+function tokens(all) {
+  const kinds = kindsOf(all);
+  return [
+    h("div", { class: "wide-bar" }, tokenBar(all)),
+    h("dl", { class: "facts split" }, KINDS.filter((kind) => kinds[kind]).map((kind) => h("div", { key: kind }, h("dt", {}, h("i", { class: `key kind-${kind}` }), named("kind", kind)), h("dd", { class: "number" }, count(kinds[kind]))))),
+  ];
+}
+
+function running(turns) {
+  return currencies(turns.map((turn) => turn.cost_so_far)).slice(0, 1).map((currency) => chart({
+    title: t("session.running", { currency }),
+    times: turns.map((turn) => turn.request.start),
+    series: [{ label: currency, tone: "tone-accent", kind: "line", values: turns.map((turn) => asNumber(turn.cost_so_far.find((one) => one.currency === currency))) }],
+    format: amount,
+    form: "second",
+    height: 130,
+  }));
+}
+
+/// First token and the rest of a request as a bar against the longest one.
+export function lengthBar(request, most) {
+  const first = Math.min(request.first_token_seconds ?? 0, request.seconds ?? 0);
+  return bar([{ size: first, tone: "first" }, { size: (request.seconds ?? 0) - first, tone: "rest" }], most, t("session.bar", { first: length(request.first_token_seconds), whole: length(request.seconds) }));
+}
+
+function turnTable(turns) {
+  const most = Math.max(0.001, ...turns.map((turn) => turn.request.seconds ?? 0));
+  const mostTokens = Math.max(1, ...turns.map((turn) => allTokens(turn.request.tokens)));
+  return table({
+    name: "turns",
+    caption: t("session.turns"),
+    rows: turns,
+    keyOf: (turn) => turn.number,
+    columns: [
+      { label: t("column.turn"), main: true, cell: ({ number, request }) => [h("a", { href: to("requests", request.id) }, t("session.turn", { n: count(number) })), h("div", { class: "dim small" }, time(request.start))] },
+      { label: t("column.outcome"), cell: ({ request }) => [outcome(request), request.tools?.length ? h("div", { class: "dim small" }, t("column.tools"), ": ", list(request.tools)) : null] },
+      { label: t("column.model"), cell: ({ request }) => modelLink(request.model, { since: "30d" }) },
+      { label: t("column.first_token"), number: true, cell: ({ request }) => length(request.first_token_seconds) },
+      { label: t("column.duration"), number: true, cell: ({ request }) => [length(request.seconds), " ", lengthBar(request, most)] },
+      { label: t("column.tokens"), number: true, cell: ({ request }) => [h("span", { title: t("overview.in_out", { input: count(request.tokens.input), output: count(request.tokens.output) }) }, `${count(request.tokens.input)} → ${count(request.tokens.output)}`), " ", tokenBar(request.tokens, mostTokens)] },
+      { label: t("column.cost"), number: true, cell: ({ request }) => costOf(request) },
+      { label: t("column.so_far"), number: true, cell: (turn) => monies(turn.cost_so_far, { exact: true }) },
+    ],
+  });
+}

@@ -1,0 +1,46 @@
+// The address bar becomes a place (page, id, query) and back. Everything that a person has chosen on a page is in the
+// address, so that it can be shared and the back button works.
+
+const base = new URL(document.baseURI).pathname;
+
+/// The place of a URL; `null` for what is not a page of ours. `page` is empty for the overview.
+export function parse(url) {
+  if (url.origin !== location.origin || !url.pathname.startsWith(base)) return null;
+  const rest = url.pathname.slice(base.length);
+  const slash = rest.indexOf("/");
+  const page = slash < 0 ? rest : rest.slice(0, slash);
+  let id = slash < 0 ? "" : rest.slice(slash + 1);
+  try {
+    id = decodeURIComponent(id);
+  } catch {
+    // A stray percent sign: the text as it stands.
+  }
+  return { page, id, query: url.searchParams, key: url.pathname };
+}
+
+/// The address of a page, of one thing on it, with a query. Relative to the base.
+export function to(page, id, query) {
+  const pairs = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const text = new URLSearchParams(pairs).toString();
+  const path = id === undefined || id === null || id === "" ? page : `${page}/${encodeURIComponent(id)}`;
+  return `${path || "."}${text ? `?${text}` : ""}`;
+}
+
+/// The address of the same place with other parameters: a text or a list sets one, `null` removes it. Goes back to the
+/// first page of a list.
+export function altered(place, changes) {
+  const query = new URLSearchParams(place.query);
+  if (!("cursor" in changes)) query.delete("cursor");
+  for (const [name, value] of Object.entries(changes)) {
+    query.delete(name);
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== null && one !== undefined && one !== "") query.append(name, one);
+  }
+  const text = query.toString();
+  const path = place.id ? `${place.page}/${encodeURIComponent(place.id)}` : place.page || ".";
+  return `${path}${text ? `?${text}` : ""}`;
+}
+
+/// Goes to an address as a link would.
+export function go(address) {
+  window.dispatchEvent(new CustomEvent("place", { detail: address }));
+}
