@@ -11,6 +11,7 @@ use super::availability;
 use super::figures::{self, Figures};
 use super::process::Process;
 use super::reload::Reloader;
+use super::reports;
 use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -20,6 +21,8 @@ use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
 use crate::record::{Micros, money};
+use crate::report::exchange::Target;
+use crate::report::schedule;
 use crate::sla::Month;
 use crate::web::{self, App, Landing, Unavailable};
 
@@ -31,6 +34,8 @@ const BEHIND_MICROS: i64 = 60_000_000;
 pub(super) struct InForce {
     pub(super) rates: Vec<ExchangeRate>,
     pub(super) budgets: Vec<Budget>,
+    pub(super) reports: schedule::Config,
+    pub(super) target: Option<Target>,
     pub(super) price_table: Micros,
     pub(super) reload_successful: bool,
     pub(super) reload_time: Micros,
@@ -47,6 +52,8 @@ pub(super) struct Sidecar {
     reader: Arc<Mutex<ReaderStatus>>,
     in_force: RwLock<InForce>,
     figures: RwLock<Figures>,
+    /// When the reports that were due were last all there.
+    reported: Mutex<Option<Micros>>,
     /// The month of each target.
     sla: RwLock<Vec<SlaGauges>>,
     /// Until when a first start may keep the metrics back; `None` once they were shown, or at a later start.
@@ -60,6 +67,8 @@ impl InForce {
         InForce {
             rates: config.pricing.rates.clone(),
             budgets: config.pricing.budgets.clone(),
+            reports: config.reports.clone(),
+            target: Target::configured(&config.pricing),
             price_table: table.timestamp_seconds().saturating_mul(1_000_000),
             reload_successful: true,
             reload_time: now,
@@ -92,6 +101,7 @@ impl Sidecar {
             reader,
             in_force: RwLock::new(InForce::new(config, table, now)),
             figures: RwLock::default(),
+            reported: Mutex::default(),
             sla: RwLock::default(),
             first_read: Mutex::new(first_read),
             started: now,
@@ -144,6 +154,24 @@ impl Sidecar {
         }
     }
 
+    /// Writes the reports that are due.
+    pub(super) fn write_reports(&self) {
+        let Some(ledger) = &self.folder else { return };
+        let (config, target) = {
+            let in_force = self.in_force.read();
+            (in_force.reports.clone(), in_force.target.clone())
+        };
+        if config.folder.is_none() {
+            *self.reported.lock() = None;
+            return;
+        }
+        let now = self.clock.now();
+        match reports::write_due(ledger, &config, &self.zone, target.as_ref(), now) {
+            Ok(_) => *self.reported.lock() = Some(now),
+            Err(error) => tracing::warn!(%error, "cannot write the reports that are due; they are tried again"),
+        }
+    }
+
     /// Whether the history that was found at this start has been read and committed.
     pub(super) fn has_read_history(&self) -> bool {
         self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent)
@@ -192,6 +220,8 @@ impl Sidecar {
 
     fn gauges(&self) -> Gauges {
         let status = self.writer.status();
+        let mut jobs = status.jobs.clone();
+        jobs.extend(self.reported.lock().map(|at| ("reports", at)));
         let process = Process::read();
         let now = self.clock.now();
         let in_force = self.in_force.read();
@@ -209,7 +239,7 @@ impl Sidecar {
             ledger_rows: status.rows,
             ledger_size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
             last_commit: status.last_commit,
-            jobs: status.jobs,
+            jobs,
             price_table: in_force.price_table,
             reload_successful: in_force.reload_successful,
             reload_time: in_force.reload_time,

@@ -17,7 +17,10 @@ pub mod document;
 pub mod exchange;
 pub mod export;
 pub mod forecast;
+pub mod invoice;
 pub mod outlook;
+pub mod reconcile;
+pub mod schedule;
 pub mod totals;
 #[cfg(test)]
 mod totals_tests;
