@@ -31,6 +31,7 @@ mod request_view;
 mod retention;
 mod row;
 mod session;
+mod session_page;
 mod session_query;
 #[cfg(test)]
 mod session_query_tests;
@@ -55,14 +56,15 @@ pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use intern::Privacy;
 pub use measure::{Measure, Measures};
-pub use moment::{Moment, is_cut};
+pub use moment::{Deadline, Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use reprice::{Repriced, Repricing};
+pub use retention::Deleted;
 pub use request_view::{
     ErrorFilter, Order, PageEnd, RequestFilter, RequestList, RequestPage, RequestSort, StatusFilter, Stored,
 };
 pub use session_query::SessionQuery;
-pub use session_view::{Filter, Listed, Session, Shown, Sort, Turn};
+pub use session_view::{Filter, Listed, Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;
