@@ -114,7 +114,15 @@ fn conversation(random: &mut Random, number: u64) -> Conversation {
     let consumer = user % 200;
     let model = usize::try_from((consumer + random.skewed(3)) % 8).unwrap_or(0);
     let left = 1 + random.below(TURNS * 2 - 1);
-    Conversation { name: format!("chat-{number:x}"), user, consumer, model, left, round: 0, agent: random.below(4) == 0 }
+    Conversation {
+        name: format!("chat-{number:x}"),
+        user,
+        consumer,
+        model,
+        left,
+        round: 0,
+        agent: random.below(4) == 0,
+    }
 }
 
 fn options(folder: &Path) -> Options {
@@ -169,7 +177,8 @@ fn generate(folder: &Path, requests: u64) {
         let (provider, model) = MODELS.get(chat.model).copied().unwrap_or_default();
         let failed = random.below(50) == 0;
         let reasons = ErrorReason::ALL;
-        let reason = reasons.get(usize::try_from(random.skewed(6)).unwrap_or(0)).copied().unwrap_or(ErrorReason::Client);
+        let reason =
+            reasons.get(usize::try_from(random.skewed(6)).unwrap_or(0)).copied().unwrap_or(ErrorReason::Client);
         let input = 200 + random.skewed(20_000);
         let tokens = Tokens {
             cache_read: if chat.round > 1 { input / 2 } else { 0 },
@@ -199,7 +208,11 @@ fn generate(folder: &Path, requests: u64) {
             upstream: format!("llm-{provider}.internal.dns").into(),
             user: format!("user-{}", chat.user).into(),
             chat_round: Some(chat.round),
-            status: Some(if failed { [429, 400, 502, 504, 499, 503].get(reason.index()).copied().unwrap_or(500) } else { 200 }),
+            status: Some(if failed {
+                [429, 400, 502, 504, 499, 503].get(reason.index()).copied().unwrap_or(500)
+            } else {
+                200
+            }),
             outcome: if failed { Outcome::Error(reason) } else { Outcome::Success },
             mode: if stream { Mode::Stream } else { Mode::Normal },
             dimensions: vec![
@@ -300,32 +313,39 @@ fn lists(folder: &Path, user: &dyn Fn(u64) -> Vec<String>) {
         ("of a month", month.clone()),
         ("of a model", RequestFilter { models: some(&["gpt-4o"]), ..none.clone() }),
         ("of a consumer", RequestFilter { consumers: some(&["app-042"]), ..none.clone() }),
-        ("of two of a dimension", RequestFilter {
-            dimensions: vec![("department".into(), "department-3".into()), ("department".into(), "department-4".into())],
-            ..none.clone()
-        }),
+        (
+            "of two of a dimension",
+            RequestFilter {
+                dimensions: vec![
+                    ("department".into(), "department-3".into()),
+                    ("department".into(), "department-4".into()),
+                ],
+                ..none.clone()
+            },
+        ),
         ("of a frequent user", RequestFilter { users: user(5), ..none.clone() }),
         ("of a rare user", RequestFilter { users: user(19_000), ..none.clone() }),
         ("that failed", RequestFilter { errors: vec![ErrorFilter::Any], ..none.clone() }),
-        ("that the gateway failed", RequestFilter { errors: vec![ErrorFilter::Reason(ErrorReason::Gateway)], ..none.clone() }),
+        (
+            "that the gateway failed",
+            RequestFilter { errors: vec![ErrorFilter::Reason(ErrorReason::Gateway)], ..none.clone() },
+        ),
         ("with 4xx", RequestFilter { statuses: vec![StatusFilter::Class(4)], ..none.clone() }),
         ("with a status that never was", RequestFilter { statuses: vec![StatusFilter::Exactly(418)], ..none.clone() }),
-        ("of a frequent user and another's consumer", RequestFilter {
-            users: user(5),
-            consumers: some(&["app-006"]),
-            ..none.clone()
-        }),
+        (
+            "of a frequent user and another's consumer",
+            RequestFilter { users: user(5), consumers: some(&["app-006"]), ..none.clone() },
+        ),
         ("of a consumer that never was", RequestFilter { consumers: some(&["nobody"]), ..none.clone() }),
         ("of 20,000 tokens", RequestFilter { min_tokens: Some(20_000), ..none.clone() }),
-        ("of USD 0.10", RequestFilter {
-            min_cost: Some(Cost { nanos: 100_000_000, currency: Currency::USD }),
-            ..none.clone()
-        }),
-        ("of a model, failed, of a month", RequestFilter {
-            models: some(&["gpt-4o"]),
-            errors: vec![ErrorFilter::Any],
-            ..month
-        }),
+        (
+            "of USD 0.10",
+            RequestFilter { min_cost: Some(Cost { nanos: 100_000_000, currency: Currency::USD }), ..none.clone() },
+        ),
+        (
+            "of a model, failed, of a month",
+            RequestFilter { models: some(&["gpt-4o"]), errors: vec![ErrorFilter::Any], ..month },
+        ),
         ("of a session", RequestFilter { sessions: some(&["chat-1234"]), ..none.clone() }),
     ];
     for (name, filter) in filters {
@@ -409,25 +429,24 @@ fn sums(folder: &Path, user: &dyn Fn(u64) -> Vec<String>) {
         total(&format!("totals of {name} by day and hour"), question(vec![By::Period(Period::Day), By::Hour], period));
         total(&format!("totals of {name} by user"), question(vec![By::User], period));
         let failed = RequestFilter { errors: vec![ErrorFilter::Any], ..RequestFilter::default() };
-        total(&format!("totals of {name}, failed, by model"), Question {
-            filter: failed,
-            ..question(vec![model()], period)
-        });
+        total(
+            &format!("totals of {name}, failed, by model"),
+            Question { filter: failed, ..question(vec![model()], period) },
+        );
         let of_user = RequestFilter { users: user(5), ..RequestFilter::default() };
-        total(&format!("totals of {name} of a user by day, with kinds"), Question {
-            filter: of_user,
-            kinds: true,
-            ..question(vec![By::Period(Period::Day)], period)
-        });
+        total(
+            &format!("totals of {name} of a user by day, with kinds"),
+            Question { filter: of_user, kinds: true, ..question(vec![By::Period(Period::Day)], period) },
+        );
         let of_consumer = RequestFilter { consumers: some(&["app-042"]), ..RequestFilter::default() };
-        total(&format!("totals of {name} of a consumer by day"), Question {
-            filter: of_consumer,
-            ..question(vec![By::Period(Period::Day)], period)
-        });
-        total(&format!("totals of {name} by day of another time zone"), Question {
-            zone: TimeZone::UTC,
-            ..question(vec![By::Period(Period::Day)], period)
-        });
+        total(
+            &format!("totals of {name} of a consumer by day"),
+            Question { filter: of_consumer, ..question(vec![By::Period(Period::Day)], period) },
+        );
+        total(
+            &format!("totals of {name} by day of another time zone"),
+            Question { zone: TimeZone::UTC, ..question(vec![By::Period(Period::Day)], period) },
+        );
     }
     time(folder, "trend of 24 hours by hour and model", |moment| {
         let day = question(vec![model()], (END - DAY, END));

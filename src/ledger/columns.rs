@@ -172,11 +172,8 @@ impl Packed {
         } else if width > 0 {
             let (mut word, mut filled) = (0_u64, 0_u32);
             for value in values {
-                let number = if *value == NO_VALUE {
-                    0
-                } else {
-                    value.wrapping_sub(least).cast_unsigned() + u64::from(sparse)
-                };
+                let number =
+                    if *value == NO_VALUE { 0 } else { value.wrapping_sub(least).cast_unsigned() + u64::from(sparse) };
                 word |= number << filled;
                 filled += width;
                 while filled >= 8 {
@@ -207,7 +204,11 @@ impl Packed {
     #[inline]
     pub(super) fn get(&self, place: usize) -> i64 {
         let bit = place * self.width;
-        let word = self.bytes.get(bit / 8..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word));
+        let word = self
+            .bytes
+            .get(bit / 8..)
+            .and_then(|rest| rest.first_chunk::<8>())
+            .map_or(0, |word| u64::from_le_bytes(*word));
         if self.width == 64 {
             return word.cast_signed();
         }
@@ -264,7 +265,8 @@ impl Builder {
         self.put_listed((Column::Classes, Column::Class), 2, Class::of(row).0);
         self.put(Column::Duration, row.duration.unwrap_or(NO_VALUE));
         self.put(Column::FirstToken, row.first_token.unwrap_or(NO_VALUE));
-        let Tokens { uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning } = row.tokens;
+        let Tokens { uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning } =
+            row.tokens;
         let counts = [uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning];
         for (column, count) in Column::TOKENS.into_iter().zip(counts) {
             self.put(column, i64::try_from(count).unwrap_or(i64::MAX));
@@ -282,11 +284,13 @@ impl Builder {
 
     /// The stored form of all columns of a block; the builder is empty then.
     pub(super) fn finish(&mut self, block: i64) -> Vec<(i64, Vec<u8>)> {
-        let stats: Vec<i64> = self.stats.take().into_iter().flatten().flat_map(|(least, largest)| [least, largest]).collect();
+        let stats: Vec<i64> =
+            self.stats.take().into_iter().flatten().flat_map(|(least, largest)| [least, largest]).collect();
         if let Some(values) = self.columns.first_mut() {
             *values = stats;
         }
-        let stored = (0_i64..).zip(&self.columns).map(|(column, values)| (block * STRIDE + column, Packed::encode(values)));
+        let stored =
+            (0_i64..).zip(&self.columns).map(|(column, values)| (block * STRIDE + column, Packed::encode(values)));
         let stored = stored.collect();
         self.columns.iter_mut().for_each(Vec::clear);
         self.places.iter_mut().for_each(HashMap::clear);
@@ -315,7 +319,9 @@ pub(super) fn write_anew(connection: &Connection, block: i64) -> Result<(), Erro
 
 /// Removes a block's columns within the transaction that is open.
 pub(super) fn remove(connection: &Connection, block: i64) -> Result<(), Error> {
-    connection.prepare_cached("DELETE FROM columns WHERE id >= ?1 AND id < ?2")?.execute((block * STRIDE, (block + 1) * STRIDE))?;
+    connection
+        .prepare_cached("DELETE FROM columns WHERE id >= ?1 AND id < ?2")?
+        .execute((block * STRIDE, (block + 1) * STRIDE))?;
     Ok(())
 }
 
@@ -344,7 +350,9 @@ impl<'a> Block<'a> {
     pub(super) fn column(&self, column: Column) -> Result<Packed, Error> {
         let mut statement = self.connection.prepare_cached("SELECT data FROM columns WHERE id = ?1")?;
         let bytes: Option<Vec<u8>> = statement.query_row([column.id(self.number)], |row| row.get(0)).optional()?;
-        bytes.and_then(Packed::decode).ok_or_else(|| Error::Stored(format!("block {}: its {column:?} cannot be read", self.number)))
+        bytes
+            .and_then(Packed::decode)
+            .ok_or_else(|| Error::Stored(format!("block {}: its {column:?} cannot be read", self.number)))
     }
 
     /// Least and largest of a value. That of requests without one counts as the least of all.

@@ -184,7 +184,8 @@ pub(super) fn stored_mark(connection: &Connection) -> Result<i64, Error> {
 
 /// The time zone whose days rollups are summed by.
 pub(super) fn stored_zone(connection: &Connection) -> Result<Option<String>, Error> {
-    let zone = connection.query_row("SELECT value FROM facts WHERE key = 'rollup_zone'", [], |row| row.get(0)).optional()?;
+    let zone =
+        connection.query_row("SELECT value FROM facts WHERE key = 'rollup_zone'", [], |row| row.get(0)).optional()?;
     Ok(zone)
 }
 

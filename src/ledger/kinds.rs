@@ -38,7 +38,12 @@ impl Kinds {
     }
 
     /// Both.
-    pub(super) fn of(&mut self, connection: &Connection, row: &Row, service_tier: ServiceTier) -> Result<CostKinds, Error> {
+    pub(super) fn of(
+        &mut self,
+        connection: &Connection,
+        row: &Row,
+        service_tier: ServiceTier,
+    ) -> Result<CostKinds, Error> {
         self.know(connection, row.price_row)?;
         Ok(self.split(row, service_tier))
     }

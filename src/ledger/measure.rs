@@ -128,7 +128,8 @@ impl Measures {
     /// The packed form.
     pub(super) fn pack(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(48);
-        let bits = self.0.iter().enumerate().filter(|(_, value)| **value != 0).fold(0, |bits, (at, _)| bits | 1_u64 << at);
+        let bits =
+            self.0.iter().enumerate().filter(|(_, value)| **value != 0).fold(0, |bits, (at, _)| bits | 1_u64 << at);
         number_to(bits, &mut bytes);
         self.0.iter().filter(|value| **value != 0).for_each(|value| number_to(zigzag(*value), &mut bytes));
         bytes
@@ -151,7 +152,9 @@ impl Measures {
     /// Reads a packed one.
     pub(super) fn unpack(bytes: &[u8]) -> Result<Measures, super::Error> {
         let mut measures = Measures::default();
-        measures.add_packed(bytes).ok_or_else(|| super::Error::Stored("the sums of a rollup cannot be read".to_owned()))?;
+        measures
+            .add_packed(bytes)
+            .ok_or_else(|| super::Error::Stored("the sums of a rollup cannot be read".to_owned()))?;
         Ok(measures)
     }
 

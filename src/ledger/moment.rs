@@ -173,7 +173,8 @@ impl Moment {
 
     /// Calls `found` with every set of attributes, in the order of their ids.
     pub(super) fn each_attributes(&self, mut found: impl FnMut(u32, &Attributes)) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(&format!("SELECT {ATTRIBUTES}, id FROM attributes ORDER BY id"))?;
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT {ATTRIBUTES}, id FROM attributes ORDER BY id"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             found(row.get(9)?, &stored_attributes(row)?);
@@ -276,8 +277,7 @@ impl Moment {
     /// The parts of all sessions of a name, in any gateway.
     pub(super) fn parts_of_session(&self, session: u32) -> Result<Vec<Part>, Error> {
         let unfolded = self.unfolded(Some(session))?;
-        let mut statement =
-            self.connection.prepare_cached("SELECT DISTINCT gateway FROM parts WHERE session = ?1")?;
+        let mut statement = self.connection.prepare_cached("SELECT DISTINCT gateway FROM parts WHERE session = ?1")?;
         let mut gateways: Vec<u32> = statement.query_map([session], |row| row.get(0))?.collect::<Result<_, _>>()?;
         gateways.extend(unfolded.values().map(|part| part.key.gateway));
         gateways.sort_unstable();

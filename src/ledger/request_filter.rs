@@ -75,15 +75,10 @@ fn fits_attributes(filter: &RequestFilter, attributes: &Attributes) -> bool {
 impl Matcher {
     /// `None` where nothing can fit.
     pub(super) fn resolve(moment: &Moment, filter: &RequestFilter) -> Result<Option<Matcher>, Error> {
-        let asks = [
-            &filter.gateways,
-            &filter.routes,
-            &filter.providers,
-            &filter.models,
-            &filter.upstreams,
-            &filter.consumers,
-        ];
-        let asks = asks.iter().any(|list| !list.is_empty()) || !filter.modes.is_empty() || !filter.dimensions.is_empty();
+        let asks =
+            [&filter.gateways, &filter.routes, &filter.providers, &filter.models, &filter.upstreams, &filter.consumers];
+        let asks =
+            asks.iter().any(|list| !list.is_empty()) || !filter.modes.is_empty() || !filter.dimensions.is_empty();
         let attributes = if asks {
             let mut ids = Ids::default();
             moment.each_attributes(|id, attributes| {
@@ -204,7 +199,9 @@ impl Matcher {
         if self.min_cost.is_some_and(|least| block.stat(Stat::Cost).is_ok_and(|(_, largest)| largest < least.nanos)) {
             return none;
         }
-        for (fitting, column) in [(by_user, Column::User), (by_attributes, Column::Attributes), (by_class, Column::Class)] {
+        for (fitting, column) in
+            [(by_user, Column::User), (by_attributes, Column::Attributes), (by_class, Column::Class)]
+        {
             let Some(fitting) = fitting.filter(|fitting| fitting.contains(&false)) else { continue };
             let values = block.column(column)?;
             let fits = |place: usize| {

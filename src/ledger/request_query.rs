@@ -259,12 +259,17 @@ impl Moment {
             if span.full {
                 self.rank_block(matcher, sort, &block, (span.first, span.last), best)?;
             } else {
-                row::each(&self.connection, span.block * BLOCK_ROWS - 1, (span.block + 1) * BLOCK_ROWS - 1, |row, _| {
-                    if matcher.fits(&row) {
-                        best.offer(sort.value(&row), row.id);
-                    }
-                    Ok(())
-                })?;
+                row::each(
+                    &self.connection,
+                    span.block * BLOCK_ROWS - 1,
+                    (span.block + 1) * BLOCK_ROWS - 1,
+                    |row, _| {
+                        if matcher.fits(&row) {
+                            best.offer(sort.value(&row), row.id);
+                        }
+                        Ok(())
+                    },
+                )?;
             }
         }
         Ok(())

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
+use jiff::Span as Length;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::Span as Length;
 
 use super::columns::{Block, Column};
 use super::fold::{BLOCK_ROWS, Width, day, stored_zone, zone_name};
@@ -134,7 +134,7 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
 }
 
 /// The first moment of a day that is counted from 1970-01-01.
-fn day_begins(day: i64, zone: &TimeZone) -> Micros {
+pub(super) fn day_begins(day: i64, zone: &TimeZone) -> Micros {
     let date = Length::new().try_days(day).ok().and_then(|days| Date::new(1970, 1, 1).ok()?.checked_add(days).ok());
     let zoned = date.and_then(|date| date.to_zoned(zone.clone()).ok());
     zoned.map_or(day.saturating_mul(86_400 * SECOND), |zoned| zoned.timestamp().as_microsecond())
@@ -195,6 +195,11 @@ impl Moment {
             Ok(())
         })?;
         Ok(summing.sums)
+    }
+
+    /// The time zone whose days rollups are summed by; UTC where it is not known by name.
+    pub(super) fn rollup_zone(&self) -> Result<TimeZone, Error> {
+        Ok(stored_zone(&self.connection)?.and_then(|name| TimeZone::get(&name).ok()).unwrap_or(TimeZone::UTC))
     }
 
     /// Seconds of a rollup's bucket.
@@ -271,8 +276,13 @@ impl Moment {
         }
         let currencies = read_currencies(&self.connection)?;
         let (sql, step) = match width {
-            Width::Hour => ("SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2", Step::Hour),
-            Width::Day => ("SELECT day, attributes, currency, data FROM rollup_days WHERE day >= ?1 AND day < ?2", Step::Day),
+            Width::Hour => (
+                "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2",
+                Step::Hour,
+            ),
+            Width::Day => {
+                ("SELECT day, attributes, currency, data FROM rollup_days WHERE day >= ?1 AND day < ?2", Step::Day)
+            }
         };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([places.start, places.end])?;
@@ -328,13 +338,16 @@ impl Moment {
         let ids = block.list(Column::AttributeIds)?;
         let classes = block.classes()?;
         let (attributes, class) = (block.column(Column::Attributes)?, block.column(Column::Class)?);
-        let users = if summing.by_user { Some((block.list(Column::UserIds)?, block.column(Column::User)?)) } else { None };
-        let starts = if summing.step == Step::Whole && kinds.is_none() { None } else { Some(block.column(Column::Start)?) };
+        let users =
+            if summing.by_user { Some((block.list(Column::UserIds)?, block.column(Column::User)?)) } else { None };
+        let starts =
+            if summing.step == Step::Whole && kinds.is_none() { None } else { Some(block.column(Column::Start)?) };
         let tokens = block.tokens()?;
         let (costs, savings) = (block.column(Column::Cost)?, block.column(Column::Savings)?);
         let (durations, firsts) = (block.column(Column::Duration)?, block.column(Column::FirstToken)?);
         let price_rows = if kinds.is_some() { Some(block.column(Column::PriceRow)?) } else { None };
-        let at = |values: &super::columns::Packed, place: usize| usize::try_from(values.get(place)).unwrap_or(usize::MAX);
+        let at =
+            |values: &super::columns::Packed, place: usize| usize::try_from(values.get(place)).unwrap_or(usize::MAX);
         let mut row = Row::default();
         for place in places.iter().map(|place| *place as usize) {
             row.attributes = ids.get(at(&attributes, place)).copied().unwrap_or(0);

@@ -46,9 +46,8 @@ impl UsageQuery {
     /// The same over a connection that is open.
     pub(super) fn over(connection: &Connection, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
         let currencies = super::intern::read_currencies(connection)?;
-        let mut statement = connection.prepare_cached(
-            "SELECT attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2",
-        )?;
+        let mut statement = connection
+            .prepare_cached("SELECT attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2")?;
         let mut rows = statement.query([from, until])?;
         let mut sums: BTreeMap<(u32, u32), Measures> = BTreeMap::new();
         while let Some(row) = rows.next()? {

@@ -4,10 +4,10 @@
 //! kind with the largest amount (the first of equals). A cost that the price row does not give, such as one that the
 //! gateway logged, is `other` as a whole.
 
+use super::price::AMOUNT_PER_NANO;
 use super::rates::{Compiled, to_nanos};
 use super::row::Row;
 use super::table::Request;
-use super::price::AMOUNT_PER_NANO;
 use crate::record::{Cost, Currency};
 
 /// The parts of a cost in nano-units of its currency.
@@ -70,9 +70,12 @@ impl Splitter {
         if to_nanos(sum) != cost.nanos || cost.nanos == i64::MAX {
             return other;
         }
-        let largest = amounts.iter().enumerate().fold((0, -1), |best: (usize, i128), (index, amount)| {
-            if *amount > best.1 { (index, *amount) } else { best }
-        });
+        let largest = amounts.iter().enumerate().fold(
+            (0, -1),
+            |best: (usize, i128), (index, amount)| {
+                if *amount > best.1 { (index, *amount) } else { best }
+            },
+        );
         let mut parts = [0_i64; 5];
         let mut rest = cost.nanos;
         for (index, (part, amount)) in parts.iter_mut().zip(amounts).enumerate() {

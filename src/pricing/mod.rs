@@ -35,8 +35,8 @@ pub use config::{Budget, BudgetPeriod, BudgetUnit, Config, CostMode, ExchangeRat
 pub use exchange::{choose, convert, rate_in_force};
 pub use explain::{Explanation, Line};
 pub use file::{SourceRows, parse as parse_file};
-pub use litellm::{MAX_BYTES as MAX_MAP_BYTES, parse as parse_litellm};
 pub use kinds::{CostKinds, Splitter};
+pub use litellm::{MAX_BYTES as MAX_MAP_BYTES, parse as parse_litellm};
 pub use pattern::Pattern;
 pub use price::{Per, Price, PriceError};
 pub use problem::Problem;

@@ -184,7 +184,13 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
     let by_user = by.contains(&By::User);
     let sum_question = SumQuestion {
         filter: RequestFilter { since: Some(question.since), until: Some(question.until), ..question.filter.clone() },
-        step: if hours { Step::Hour } else if days { Step::Day } else { Step::Whole },
+        step: if hours {
+            Step::Hour
+        } else if days {
+            Step::Day
+        } else {
+            Step::Whole
+        },
         zone: zone.clone(),
         by_user,
         kinds: question.kinds,
@@ -217,7 +223,8 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
         let (who, when) = (of_attributes.get(key.group), of_time.get(key.slot));
         let mut values = Vec::with_capacity(by.len());
         for (index, by) in by.iter().enumerate() {
-            let of = |values: Option<&Vec<String>>| values.and_then(|values| values.get(index)).cloned().unwrap_or_default();
+            let of =
+                |values: Option<&Vec<String>>| values.and_then(|values| values.get(index)).cloned().unwrap_or_default();
             values.push(match by {
                 By::User => match names.get(&key.user) {
                     Some(name) => name.to_string(),
@@ -272,9 +279,7 @@ impl Of {
     #[must_use]
     pub fn measure(self, figures: &Figures) -> i128 {
         match self {
-            Of::Cost(currency) => {
-                figures.0.get(&Some(currency)).map_or(0, |sums| i128::from(sums.get(Measure::Cost)))
-            }
+            Of::Cost(currency) => figures.0.get(&Some(currency)).map_or(0, |sums| i128::from(sums.get(Measure::Cost))),
             Of::Tokens => figures.tokens().total().into(),
             Of::Requests => figures.requests().into(),
             Of::Errors => figures.errors().into(),
@@ -297,9 +302,8 @@ pub struct Top {
 /// The `most` largest groups.
 #[must_use]
 pub fn top(mut groups: Vec<Group>, of: Of, most: usize) -> Top {
-    groups.sort_by(|(a_values, a), (b_values, b)| {
-        of.measure(b).cmp(&of.measure(a)).then_with(|| a_values.cmp(b_values))
-    });
+    groups
+        .sort_by(|(a_values, a), (b_values, b)| of.measure(b).cmp(&of.measure(a)).then_with(|| a_values.cmp(b_values)));
     let others = groups.split_off(most.min(groups.len()));
     let mut rest = Figures::default();
     others.iter().for_each(|(_, figures)| rest.add(figures));
