@@ -64,6 +64,9 @@ impl Info {
             "price_rows",
             "configurations",
             "rollups",
+            "rollup_days",
+            "columns",
+            "audit",
             "series",
             "files",
             "adjustments",
@@ -175,7 +178,9 @@ impl Check {
             database(&connection)?,
             references(&connection)?,
             blocks(&connection)?,
+            super::inspect_folds::columns(&connection)?,
             rollups(&connection)?,
+            super::inspect_folds::days(&connection)?,
             counters(&connection)?,
             super::inspect_sessions::sessions(&connection)?,
             sources(&connection)?,
@@ -361,7 +366,7 @@ fn rollups(connection: &Connection) -> Result<Finding, Error> {
         if have != want {
             let (gateway, provider, model, _) = group;
             problems.push(format!(
-                "{gateway}/{provider}/{model}: rollups say {} requests and cost {}, rows and retention {} and {}",
+                "{gateway}/{provider}/{model}: rollups say {} requests and cost {}, rows and what was removed {} and {}",
                 have.get(Measure::Requests),
                 have.get(Measure::Cost),
                 want.get(Measure::Requests),
@@ -369,7 +374,7 @@ fn rollups(connection: &Connection) -> Result<Finding, Error> {
             ));
         }
     }
-    Ok(finding("rollups = rows + retention", &problems, format!("{} groups agree in every measure", expected.len())))
+    Ok(finding("rollups = rows + removed", &problems, format!("{} groups agree in every measure", expected.len())))
 }
 
 /// Counters by gateway: requests, input and output tokens, and cost over all currencies.
@@ -391,8 +396,7 @@ fn counters(connection: &Connection) -> Result<Finding, Error> {
         sums.iter_mut().zip(added).for_each(|(sum, value)| *sum += value);
     }
     let mut expected: BTreeMap<String, [i128; 4]> = BTreeMap::new();
-    let reported =
-        [row_sums(connection)?, removed_sums(connection)?, adjustment_sums(connection, &["reprice"])?];
+    let reported = [row_sums(connection)?, removed_sums(connection)?, adjustment_sums(connection, &["reprice"])?];
     for ((gateway, ..), measures) in reported.into_iter().flatten() {
         let get = |measure: Measure| i128::from(measures.get(measure));
         let input = [Measure::UncachedInput, Measure::CacheRead, Measure::CacheWrite5m, Measure::CacheWrite1h];
@@ -436,14 +440,14 @@ fn sources(connection: &Connection) -> Result<Finding, Error> {
     }
     let rows: u64 = connection.query_row("SELECT count(*) FROM requests", [], |row| row.get(0))?;
     let removed: u64 = connection.query_row(
-        "SELECT coalesce(sum(requests), 0) FROM adjustments WHERE kind = 'retention'",
+        "SELECT coalesce(sum(requests), 0) FROM adjustments WHERE kind IN ('retention', 'deletion')",
         [],
         |row| row.get(0),
     )?;
     if rows + removed != requests {
-        problems.push(format!("sources count {requests} requests, rows and retention {}", rows + removed));
+        problems.push(format!("sources count {requests} requests, rows and what was removed {}", rows + removed));
     }
-    Ok(finding("sources = rows + retention", &problems, format!("{requests} requests agree")))
+    Ok(finding("sources = rows + removed", &problems, format!("{requests} requests agree")))
 }
 
 impl Ledger {
