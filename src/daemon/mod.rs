@@ -241,7 +241,8 @@ impl Daemon {
         for (name, tokens) in ledger.probe_tokens(now - now.rem_euclid(DAY))? {
             probes.iter().filter(|probe| **probe.name() == *name).for_each(|probe| probe.resume(now, tokens));
         }
-        let is_first = ledger.is_new()?;
+        // Without a log there is no history that would keep the metrics back.
+        let is_first = !config.sources.is_empty() && ledger.is_new()?;
         let tails = config.sources.iter().map(|source| source.tail.clone()).collect();
         let tail = tail::Tail::new(tails, positions(&ledger)?)?;
         let look_prices = LookPrices { table: Arc::clone(&table), ids: price_ids.clone().into() };

@@ -123,7 +123,7 @@ fn an_outage_begins_goes_on_over_a_restart_and_ends_once() {
     assert_eq!(sidecar.stop(), Some(0));
 
     let sidecar = site.start();
-    let page = sidecar.page().expect("nothing is held back");
+    let page = sidecar.wait_page("the first page", |_| true);
     assert!(is_down(&page) && is(&page, "tokentail_outages_total", "1"), "what is known of it goes on");
     assert!(page.count("tokentail_probes_total", &CHAT) >= probes);
     sidecar.wait_page("it looks again", |page| page.count("tokentail_probes_total", &CHAT) > probes);
