@@ -78,7 +78,7 @@ pub fn requests<W: Write>(
     let columns = REQUEST_COLUMNS.iter().map(|(name, _)| (*name).to_owned());
     let columns = columns.chain(dimensions.iter().map(|name| format!("dimension.{name}"))).collect();
     let mut table = Table::begin(out, format, columns)?;
-    moment.each_request(filter, |stored| -> Result<ControlFlow<()>, Error> {
+    moment.each_request(filter, 0, |stored| -> Result<ControlFlow<()>, Error> {
         table.row(record(moment, stored, &dimensions)?)?;
         Ok(progress(table.rows))
     })?;
@@ -90,7 +90,7 @@ fn list(names: Vec<String>) -> Datum {
     if names.is_empty() { Datum::Null } else { Datum::Text(names.join(" ")) }
 }
 
-fn record(moment: &Moment, stored: &Stored, dimensions: &[String]) -> Result<Vec<Datum>, ledger::Error> {
+pub(super) fn record(moment: &Moment, stored: &Stored, dimensions: &[String]) -> Result<Vec<Datum>, ledger::Error> {
     let row = &stored.row;
     let attributes = moment.attributes(row.attributes)?;
     let (session, derived) = if row.session == 0 { Default::default() } else { moment.session_name(row.session)? };
