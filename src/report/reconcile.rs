@@ -240,7 +240,7 @@ fn read(
         until: all.iter().map(|(_, until)| *until).max(),
         ..filter.clone()
     };
-    moment.each_request(&filter, |stored| -> Result<ControlFlow<()>, Error> {
+    moment.each_request(&filter, 0, |stored| -> Result<ControlFlow<()>, Error> {
         let row = &stored.row;
         let attributes = moment.attributes(row.attributes)?;
         let model = if by_model { attributes.model.as_str() } else { "" };
