@@ -43,7 +43,15 @@ impl Config {
             web,
             relay,
         } = self;
-        let crate::web::Config { listen, config_file, external_url, allowed_hosts, roles, trusted_user_header, trace_url } = web;
+        let crate::web::Config {
+            listen,
+            config_file,
+            external_url,
+            allowed_hosts,
+            roles,
+            trusted_user_header,
+            trace_url,
+        } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
         let session::Config { idle_timeout, max_open } = sessions;
         let Retention { requests, probe_results, max_size } = retention;

@@ -12,7 +12,8 @@ use crate::web::{Config, Role, TRACE_ID};
 use crate::wording::quoted;
 
 /// Keys of the section.
-pub(super) const KEYS: &[&str] = &["config_file", "external_url", "allowed_hosts", "roles", "trusted_user_header", "trace_url"];
+pub(super) const KEYS: &[&str] =
+    &["config_file", "external_url", "allowed_hosts", "roles", "trusted_user_header", "trace_url"];
 
 /// Reads `listen`.
 pub(super) fn read_listen(item: &Item<'_>, report: &mut Report) -> Option<Vec<String>> {

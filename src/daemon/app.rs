@@ -20,6 +20,7 @@ use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
 use crate::record::{Currency, Micros};
+use crate::session::id::Grouping;
 use crate::sla::{Month, Span};
 use crate::web::api::{Instance, SourceStatus};
 use crate::web::{self, App, Unavailable};
@@ -38,6 +39,8 @@ pub(super) struct InForce {
     /// Names of the dimensions.
     pub(super) dimensions: Vec<String>,
     pub(super) answer_within: Span,
+    /// How the first sink groups requests into traces.
+    pub(super) traces: Option<Grouping>,
     pub(super) reload_successful: bool,
     pub(super) reload_time: Micros,
 }
@@ -59,6 +62,7 @@ pub(super) struct Sidecar {
     first_read: Mutex<Option<Instant>>,
     started: Micros,
     privacy: Arc<Privacy>,
+    trace_url: Option<String>,
     reloader: RwLock<Option<Arc<Reloader>>>,
 }
 
@@ -72,6 +76,7 @@ impl InForce {
             total_currency: config.pricing.total_currency,
             dimensions: config.dimensions.iter().map(|dimension| dimension.name.clone()).collect(),
             answer_within: config.sla.answer_within,
+            traces: config.sinks.first().map(|sink| sink.trace),
             reload_successful: true,
             reload_time: now,
         }
@@ -108,6 +113,7 @@ impl Sidecar {
             first_read: Mutex::new(first_read),
             started: now,
             privacy: Arc::new(privacy),
+            trace_url: config.web.trace_url.clone(),
             reloader: RwLock::new(None),
             clock,
         }
@@ -275,6 +281,8 @@ impl App for Sidecar {
             total_currency: in_force.total_currency,
             budgets: in_force.budgets.clone(),
             answer_within: in_force.answer_within,
+            trace_url: self.trace_url.clone(),
+            traces: in_force.traces,
         }
     }
 

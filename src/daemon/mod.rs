@@ -184,6 +184,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
         data_dir: folder,
         privacy: privacy.clone(),
         rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
+        timezone: config.timezone.clone(),
         sessions: config.sessions.clone(),
         clock: clock.clone(),
     };

@@ -20,6 +20,7 @@ fn open(data_dir: DataDir, clock: &Clock) -> (Ledger, Arc<Mutex<Meter>>) {
         data_dir,
         privacy: Privacy { key: b"key".to_vec(), hash_sessions: false },
         rollup_seconds: ROLLUP_HOUR,
+        timezone: jiff::tz::TimeZone::UTC,
         sessions: crate::session::Config::default(),
         clock: clock.clone(),
     };

@@ -63,6 +63,7 @@ impl Ledger {
             if row.tools != 0 {
                 interner.tools(connection, row.tools)?;
             }
+            self.folds.kinds.know(connection, row.price_row)?;
             for cost in [row.cost, row.logged_cost].into_iter().flatten() {
                 interner.currency_id(connection, Some(cost.currency))?;
             }
@@ -91,7 +92,7 @@ impl Ledger {
             let row = &entry.row;
             meter.observe(row, &set.attributes, self.interner.known_tools(row.tools), entry.exemplar, Some(now));
             count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
-            self.folds.observe(row);
+            self.folds.observe(row, set.attributes.service_tier);
             self.tally.observe(row, set.gateway);
         }
         drop(meter);

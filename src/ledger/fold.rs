@@ -1,19 +1,26 @@
 //! Folds over committed rows that are kept on disk with the row they are folded through.
 //!
-//! They are moved in memory at each commit and written every now and then: rollups by hour and attributes, and blocks
-//! of rows with their first and last start. The metric series are the third fold; the meter holds them.
+//! They are moved in memory at each commit and written every now and then: rollups by hour and by day with attributes, and
+//! blocks of rows with their first and last start, and once they are full with their columns. The metric series are the
+//! third fold; the meter holds them.
 
 use std::collections::BTreeMap;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::availability::{Level, REQUESTS, write_answers};
+use super::columns::{self, Builder};
 use super::intern::CurrencyId;
-use super::measure::{self, Measure, Measures};
+use super::kinds::Kinds;
+use super::measure::Measures;
 use super::open::{Error, Ledger};
-use crate::record::{Currency, Row};
+use super::row;
+use crate::record::{Currency, Row, ServiceTier};
 use crate::session::Closure;
 use crate::sla::Share;
 
@@ -49,6 +56,25 @@ pub(super) struct Folds {
     /// How answers are judged.
     pub(super) level: Level,
     blocks: BTreeMap<i64, Block>,
+    /// The columns of the block that is being filled; `None` where no rows are kept.
+    filling: Option<Builder>,
+    /// Columns of full blocks that are not on disk yet.
+    full: Vec<(i64, Vec<u8>)>,
+    /// Whose days rollups are summed by.
+    pub(super) zone: TimeZone,
+    /// Takes costs apart.
+    pub(super) kinds: Kinds,
+}
+
+/// The day of a time zone in which a bucket begins, counted from 1970-01-01.
+pub(super) fn day(bucket: i64, zone: &TimeZone) -> i64 {
+    let offset = Timestamp::from_second(bucket).map_or(0, |at| zone.to_offset(at).seconds());
+    (bucket + i64::from(offset)).div_euclid(86_400)
+}
+
+/// The name under which a time zone is kept.
+pub(super) fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name().map_or_else(|| format!("{zone:?}"), str::to_owned)
 }
 
 /// Start of the bucket that a moment belongs to, in seconds.
@@ -58,7 +84,13 @@ pub(super) fn bucket(start: i64, rollup_seconds: i64) -> i64 {
 
 impl Folds {
     /// The width of rollups is decided when the ledger is made and kept, so that each row has one bucket for good.
-    pub(super) fn load(connection: &Connection, rollup_seconds: i64) -> Result<Folds, Error> {
+    /// The time zone may change: days are summed anew then.
+    pub(super) fn load(
+        connection: &Connection,
+        rollup_seconds: i64,
+        zone: TimeZone,
+        keeps_rows: bool,
+    ) -> Result<Folds, Error> {
         connection
             .execute("INSERT OR IGNORE INTO facts (key, value) VALUES ('rollup_seconds', ?1)", [rollup_seconds])?;
         let stored =
@@ -69,20 +101,45 @@ impl Folds {
                  days older than the kept requests are cut at the full hour"
             );
         }
-        Ok(Folds {
+        if stored_zone(connection)?.as_deref() != Some(&zone_name(&zone)) {
+            sum_days_anew(connection, &zone)?;
+        }
+        let mut folds = Folds {
             rollup_seconds: stored,
             mark: stored_mark(connection)?,
             written: stored_mark(connection)?,
             rollups: HashMap::default(),
             level: Level::load(connection)?,
             blocks: BTreeMap::new(),
-        })
+            filling: keeps_rows.then(Builder::default),
+            full: Vec::new(),
+            zone,
+            kinds: Kinds::default(),
+        };
+        folds.fill_anew(connection)?;
+        Ok(folds)
     }
 
-    pub(super) fn observe(&mut self, row: &Row) {
+    /// Reads what the block that is being filled holds up to the mark on disk.
+    pub(super) fn fill_anew(&mut self, connection: &Connection) -> Result<(), Error> {
+        if self.filling.is_some() {
+            let mut builder = Builder::default();
+            let block = (self.written + 1) / BLOCK_ROWS;
+            row::each(connection, block * BLOCK_ROWS - 1, self.written, |row, _| {
+                builder.observe(&row);
+                Ok(())
+            })?;
+            self.filling = Some(builder);
+        }
+        Ok(())
+    }
+
+    /// Adds a row. Its price row is known.
+    pub(super) fn observe(&mut self, row: &Row, service_tier: ServiceTier) {
         let key = (bucket(row.start, self.rollup_seconds), row.attributes, row.cost.map(|cost| cost.currency));
+        let kinds = self.kinds.split(row, service_tier);
         let (measures, answers) = self.rollups.entry(key).or_default();
-        measures.add(&Measures::of(row));
+        measures.observe(row, &kinds);
         if let Some(within) = self.level.judge(row) {
             answers.observe(within);
         }
@@ -95,6 +152,12 @@ impl Folds {
         block.first_start = block.first_start.min(row.start);
         block.last_start = block.last_start.max(row.start);
         self.mark = self.mark.max(row.id);
+        if let Some(builder) = &mut self.filling {
+            builder.observe(row);
+            if (row.id + 1) % BLOCK_ROWS == 0 {
+                self.full.extend(builder.finish(row.id / BLOCK_ROWS));
+            }
+        }
     }
 
     /// Seconds of a rollup's bucket.
@@ -119,31 +182,127 @@ pub(super) fn stored_mark(connection: &Connection) -> Result<i64, Error> {
     Ok(mark.unwrap_or(0))
 }
 
-/// The UPSERT that adds measures to a rollup.
-pub(super) fn add_rollup_sql() -> String {
-    format!(
-        "INSERT INTO rollups (bucket, attributes, currency, {}) VALUES (?, ?, ?{})
-         ON CONFLICT (bucket, attributes, currency) DO UPDATE SET {}",
-        measure::columns(str::to_owned),
-        ", ?".repeat(Measure::ALL.len()),
-        measure::columns(|column| format!("{column} = {column} + excluded.{column}")),
-    )
+/// The time zone whose days rollups are summed by.
+pub(super) fn stored_zone(connection: &Connection) -> Result<Option<String>, Error> {
+    let zone =
+        connection.query_row("SELECT value FROM facts WHERE key = 'rollup_zone'", [], |row| row.get(0)).optional()?;
+    Ok(zone)
 }
 
-/// Adds measures to a rollup.
-pub(super) fn add_rollup(
-    statement: &mut rusqlite::Statement<'_>,
-    (bucket, attributes, currency): (i64, u32, CurrencyId),
-    measures: &Measures,
-) -> Result<(), Error> {
-    statement.raw_bind_parameter(1, bucket)?;
-    statement.raw_bind_parameter(2, attributes)?;
-    statement.raw_bind_parameter(3, currency)?;
-    for (index, value) in measures.values().enumerate() {
-        statement.raw_bind_parameter(index + 4, value)?;
+/// Sums the days of a time zone from the hours.
+fn sum_days_anew(connection: &Connection, zone: &TimeZone) -> Result<(), Error> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch("DELETE FROM rollup_days")?;
+    let mut select = transaction.prepare("SELECT bucket, attributes, currency, data FROM rollups ORDER BY bucket")?;
+    let mut stored = select.query([])?;
+    // One day at a time; where the clock goes back no day comes twice.
+    let mut cells: BTreeMap<(i64, u32, CurrencyId), Measures> = BTreeMap::new();
+    while let Some(row) = stored.next()? {
+        let day = day(row.get(0)?, zone);
+        if cells.first_key_value().is_some_and(|((first, ..), _)| *first != day) {
+            add_rollups(&transaction, Width::Day, &std::mem::take(&mut cells))?;
+        }
+        let sums = Measures::unpack(row.get_ref(3)?.as_blob().unwrap_or_default())?;
+        cells.entry((day, row.get(1)?, row.get(2)?)).or_default().add(&sums);
     }
-    statement.raw_execute()?;
+    add_rollups(&transaction, Width::Day, &cells)?;
+    drop(stored);
+    drop(select);
+    transaction.execute("INSERT OR REPLACE INTO facts (key, value) VALUES ('rollup_zone', ?1)", [zone_name(zone)])?;
+    Ok(transaction.commit()?)
+}
+
+/// What rollups are summed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    Hour,
+    Day,
+}
+
+impl Width {
+    /// The UPSERT that adds measures to a rollup.
+    fn add_sql(self) -> &'static str {
+        match self {
+            Width::Hour => {
+                "INSERT INTO rollups (bucket, attributes, currency, data) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (bucket, attributes, currency) DO UPDATE SET data = add_measures(data, excluded.data)"
+            }
+            Width::Day => {
+                "INSERT INTO rollup_days (day, attributes, currency, data) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (day, attributes, currency) DO UPDATE SET data = add_measures(data, excluded.data)"
+            }
+        }
+    }
+
+    /// Removes what has become empty, between two places.
+    fn clear_sql(self) -> &'static str {
+        match self {
+            Width::Hour => "DELETE FROM rollups WHERE bucket BETWEEN ?1 AND ?2 AND data = x'00'",
+            Width::Day => "DELETE FROM rollup_days WHERE day BETWEEN ?1 AND ?2 AND data = x'00'",
+        }
+    }
+}
+
+/// Makes known to a connection how packed measures are added.
+pub(super) fn teach_to_add(connection: &Connection) -> Result<(), Error> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("add_measures", 2, flags, |context| {
+        let mut sum = Measures::default();
+        for index in 0..2 {
+            let bytes = context.get_raw(index).as_blob().unwrap_or_default();
+            sum.add_packed(bytes)
+                .ok_or_else(|| rusqlite::Error::UserFunctionError("the sums of a rollup cannot be read".into()))?;
+        }
+        Ok(sum.pack())
+    })?;
     Ok(())
+}
+
+/// Adds measures to rollups, in the order of their keys: the tree is walked once, page after page.
+pub(super) fn add_rollups(
+    connection: &Connection,
+    width: Width,
+    cells: &BTreeMap<(i64, u32, CurrencyId), Measures>,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(width.add_sql())?;
+    for ((place, attributes, currency), measures) in cells {
+        statement.execute((place, attributes, currency, measures.pack()))?;
+    }
+    Ok(())
+}
+
+/// Adds what may be negative to the rollups of hours and of their days, and removes those that are empty then.
+pub(super) fn change_rollups(
+    connection: &Connection,
+    zone: &TimeZone,
+    cells: &BTreeMap<(i64, u32, CurrencyId), Measures>,
+) -> Result<(), Error> {
+    let days = days_of(cells, zone);
+    for (width, cells) in [(Width::Hour, cells), (Width::Day, &days)] {
+        add_rollups(connection, width, cells)?;
+        if let (Some(((first, ..), _)), Some(((last, ..), _))) = (cells.first_key_value(), cells.last_key_value()) {
+            connection.prepare_cached(width.clear_sql())?.execute((first, last))?;
+        }
+    }
+    Ok(())
+}
+
+/// The sums of hours by day.
+fn days_of(
+    cells: &BTreeMap<(i64, u32, CurrencyId), Measures>,
+    zone: &TimeZone,
+) -> BTreeMap<(i64, u32, CurrencyId), Measures> {
+    let mut days: BTreeMap<(i64, u32, CurrencyId), Measures> = BTreeMap::new();
+    let mut known = None;
+    for ((bucket, attributes, currency), measures) in cells {
+        let of = match known {
+            Some((at, of)) if at == *bucket => of,
+            _ => day(*bucket, zone),
+        };
+        known = Some((*bucket, of));
+        days.entry((of, *attributes, *currency)).or_default().add(measures);
+    }
+    days
 }
 
 impl Ledger {
@@ -164,6 +323,7 @@ impl Ledger {
                 drop(meter);
                 self.folds.rollups.clear();
                 self.folds.blocks.clear();
+                self.folds.full.clear();
                 self.folds.written = self.folds.mark;
                 self.sessions_written(&closures)
             }
@@ -175,7 +335,7 @@ impl Ledger {
     }
 
     fn write_folds_with(&mut self, dirty: &[crate::meter::Dirty], closures: &[Closure]) -> Result<(), Error> {
-        let mut keyed = Vec::with_capacity(self.folds.rollups.len());
+        let mut keyed = BTreeMap::new();
         let mut answers: BTreeMap<(i64, String), Share> = BTreeMap::new();
         for ((bucket, attributes, currency), (measures, share)) in &self.folds.rollups {
             if share.total > 0 {
@@ -184,16 +344,14 @@ impl Ledger {
                 *sum = Share { within: sum.within + share.within, total: sum.total + share.total };
             }
             let currency = self.interner.currency_id(&self.connection, *currency)?;
-            keyed.push(((*bucket, *attributes, currency), *measures));
+            keyed.insert((*bucket, *attributes, currency), *measures);
         }
-        // In key order the tree is walked once, page after page.
-        keyed.sort_unstable_by_key(|(key, _)| *key);
+        let days = days_of(&keyed, &self.folds.zone);
         let transaction = self.connection.unchecked_transaction()?;
         {
-            let mut statement = transaction.prepare_cached(&add_rollup_sql())?;
-            for (key, measures) in &keyed {
-                add_rollup(&mut statement, *key, measures)?;
-            }
+            add_rollups(&transaction, Width::Hour, &keyed)?;
+            add_rollups(&transaction, Width::Day, &days)?;
+            columns::write(&transaction, &self.folds.full)?;
             let mut statement = transaction.prepare_cached(
                 "INSERT INTO blocks (block, rows, first_start, last_start) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (block) DO UPDATE SET rows = rows + excluded.rows,

@@ -1,18 +1,20 @@
 //! Looking at a ledger beside its writer: what is inside, whether it agrees with itself; and making it smaller.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use rusqlite::Connection;
 use serde::Serialize;
 
 use super::fold::stored_mark;
+use super::kinds::Kinds;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger, SCHEMA_VERSION, open_for_reading, read_sources};
 use super::retention::used_bytes;
 use super::row;
 use crate::meter::SourceCounts;
-use crate::record::{Micros, Row};
+use crate::record::{Micros, Row, ServiceTier};
 
 /// What is inside a ledger.
 #[derive(Clone, Debug, Serialize)]
@@ -275,13 +277,22 @@ fn row_sums(connection: &Connection) -> Result<BTreeMap<Group, Measures>, Error>
     let mut by_attributes: BTreeMap<(u32, i64), Measures> = BTreeMap::new();
     let mut sums: BTreeMap<Group, Measures> = BTreeMap::new();
     let currencies = super::intern::read_currencies(connection)?;
+    let mut kinds = Kinds::default();
+    let mut tiers: BTreeMap<u32, ServiceTier> = BTreeMap::new();
     let mut from = connection.query_row("SELECT coalesce(min(id), 1) - 1 FROM requests", [], |row| row.get(0))?;
     while from < mark {
         let until = mark.min(from + 8_192);
         for row in row::read_range(connection, from, until)? {
             let currency = row.cost.and_then(|cost| currencies.iter().find(|(_, known)| *known == cost.currency));
             let currency = currency.map_or(0, |(id, _)| i64::from(*id));
-            by_attributes.entry((row.attributes, currency)).or_default().add(&Measures::of(&row));
+            let tier = match tiers.entry(row.attributes) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    *new.insert(super::intern::read_attributes(connection, row.attributes)?.service_tier)
+                }
+            };
+            let kinds = kinds.of(connection, &row, tier)?;
+            by_attributes.entry((row.attributes, currency)).or_default().observe(&row, &kinds);
         }
         from = until;
     }
@@ -302,12 +313,20 @@ fn adjustment_sums(connection: &Connection, kind: &str) -> Result<BTreeMap<Group
 }
 
 fn rollups(connection: &Connection) -> Result<Finding, Error> {
-    let sql = format!(
-        "SELECT a.gateway, a.provider, a.model, r.currency, {} FROM rollups r JOIN attributes a ON a.id = r.attributes
-         GROUP BY 1, 2, 3, 4",
-        measure::columns(|column| format!("sum(r.{column})"))
-    );
-    let rollups = sums(connection, &sql, [])?;
+    let mut by_attributes: BTreeMap<(u32, i64), Measures> = BTreeMap::new();
+    let mut statement = connection.prepare("SELECT attributes, currency, data FROM rollups")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let added = Measures::unpack(row.get_ref(2)?.as_blob().unwrap_or_default())?;
+        by_attributes.entry((row.get(0)?, row.get(1)?)).or_default().add(&added);
+    }
+    let mut rollups: BTreeMap<Group, Measures> = BTreeMap::new();
+    for ((attributes, currency), measures) in by_attributes {
+        let attributes = super::intern::read_attributes(connection, attributes)?;
+        let group = (attributes.gateway, attributes.provider, attributes.model, currency);
+        rollups.entry(group).or_default().add(&measures);
+    }
+    rollups.retain(|_, measures| !measures.is_zero());
     let mut expected = row_sums(connection)?;
     for (group, measures) in adjustment_sums(connection, "retention")? {
         expected.entry(group).or_default().add(&measures);

@@ -397,27 +397,29 @@ pub(super) fn read_currencies(connection: &Connection) -> Result<Vec<(CurrencyId
     Ok(currencies)
 }
 
+/// Columns of a set of attributes, for [`stored_attributes`].
+pub(super) const ATTRIBUTES: &str =
+    "gateway, route, provider, model, consumer, upstream, mode, service_tier, dimensions";
+
+/// Reads a set of attributes from the columns of [`ATTRIBUTES`].
+pub(super) fn stored_attributes(row: &rusqlite::Row<'_>) -> rusqlite::Result<Attributes> {
+    let dimensions = row.get_ref(8)?.as_str().unwrap_or_default();
+    Ok(Attributes {
+        gateway: row.get(0)?,
+        route: row.get(1)?,
+        provider: row.get(2)?,
+        model: row.get(3)?,
+        consumer: row.get(4)?,
+        upstream: row.get(5)?,
+        mode: Mode::ALL.get(row.get::<_, usize>(6)?).copied().unwrap_or_default(),
+        service_tier: ServiceTier::ALL.get(row.get::<_, usize>(7)?).copied().unwrap_or_default(),
+        dimensions: serde_json::from_str(dimensions).unwrap_or_default(),
+    })
+}
+
 pub(super) fn read_attributes(connection: &Connection, id: u32) -> Result<Attributes, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT gateway, route, provider, model, consumer, upstream, mode, service_tier, dimensions
-         FROM attributes WHERE id = ?1",
-    )?;
-    let found = statement
-        .query_row([id], |row| {
-            let dimensions: String = row.get(8)?;
-            Ok(Attributes {
-                gateway: row.get(0)?,
-                route: row.get(1)?,
-                provider: row.get(2)?,
-                model: row.get(3)?,
-                consumer: row.get(4)?,
-                upstream: row.get(5)?,
-                mode: Mode::ALL.get(row.get::<_, usize>(6)?).copied().unwrap_or_default(),
-                service_tier: ServiceTier::ALL.get(row.get::<_, usize>(7)?).copied().unwrap_or_default(),
-                dimensions: serde_json::from_str(&dimensions).unwrap_or_default(),
-            })
-        })
-        .optional()?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {ATTRIBUTES} FROM attributes WHERE id = ?1"))?;
+    let found = statement.query_row([id], stored_attributes).optional()?;
     found.ok_or_else(|| Error::Stored(format!("attributes {id}: the row is missing")))
 }
 

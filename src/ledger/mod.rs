@@ -8,6 +8,7 @@
 mod availability;
 mod availability_query;
 mod batch;
+mod columns;
 mod commit;
 mod config;
 mod cursor;
@@ -17,11 +18,15 @@ mod fold;
 mod inspect;
 mod inspect_sessions;
 mod intern;
+mod kinds;
 mod measure;
 mod migrate;
 mod moment;
 mod open;
 mod reprice;
+mod request_filter;
+mod request_query;
+mod request_view;
 mod retention;
 mod row;
 mod session;
@@ -32,6 +37,7 @@ mod session_query_tests;
 mod session_tests;
 mod session_view;
 mod sink;
+mod sums;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -51,8 +57,12 @@ pub use measure::{Measure, Measures};
 pub use moment::{Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use reprice::{Repriced, Repricing};
+pub use request_view::{
+    ErrorFilter, Order, PageEnd, RequestFilter, RequestList, RequestPage, RequestSort, StatusFilter, Stored,
+};
 pub use session_query::SessionQuery;
 pub use session_view::{Filter, Listed, Session, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
+pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};

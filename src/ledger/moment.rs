@@ -13,7 +13,7 @@ use foldhash::quality::RandomState;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fold::{BLOCK_ROWS, stored_mark};
-use super::intern::{NameKind, read_attributes};
+use super::intern::{ATTRIBUTES, NameKind, read_attributes, stored_attributes};
 use super::open::{Error, open_for_reading};
 use super::row;
 use super::session::{PART, read_part, stored_part};
@@ -137,6 +137,17 @@ impl Moment {
         ids.into_iter().map(|id| Ok((id, self.attributes(id)?))).collect()
     }
 
+    /// Calls `found` with every set of attributes, in the order of their ids.
+    pub(super) fn each_attributes(&self, mut found: impl FnMut(u32, &Attributes)) -> Result<(), Error> {
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT {ATTRIBUTES}, id FROM attributes ORDER BY id"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            found(row.get(9)?, &stored_attributes(row)?);
+        }
+        Ok(())
+    }
+
     /// The currency in which most requests are priced, over all time.
     ///
     /// # Errors
@@ -219,6 +230,21 @@ impl Moment {
             offer(&part)?;
         }
         Ok(())
+    }
+
+    /// The parts of all sessions of a name, in any gateway.
+    pub(super) fn parts_of_session(&self, session: u32) -> Result<Vec<Part>, Error> {
+        let unfolded = self.unfolded(Some(session))?;
+        let mut statement = self.connection.prepare_cached("SELECT DISTINCT gateway FROM parts WHERE session = ?1")?;
+        let mut gateways: Vec<u32> = statement.query_map([session], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        gateways.extend(unfolded.values().map(|part| part.key.gateway));
+        gateways.sort_unstable();
+        gateways.dedup();
+        let mut parts = Vec::new();
+        for gateway in gateways {
+            parts.extend(self.parts_with(Key { gateway, session }, &unfolded)?);
+        }
+        Ok(parts)
     }
 
     /// The parts of a session, ordered by their starts.

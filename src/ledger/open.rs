@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::availability::Availability;
 use super::duplicates::{Duplicates, WINDOW};
-use super::fold::Folds;
+use super::fold::{Folds, teach_to_add};
 use super::intern::{Interner, Privacy};
 use super::measure;
 use super::migrate::migrate;
@@ -27,7 +28,7 @@ use crate::session::id::Grouping;
 pub const LEDGER_FILE: &str = "ledger.db";
 const LOCK_FILE: &str = "ledger.lock";
 /// Version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 /// `application_id` of the database: "tokt".
 const APPLICATION_ID: i64 = 0x746f_6b74;
 
@@ -132,6 +133,15 @@ pub enum Error {
     /// Anything else that SQLite says.
     #[error("use the ledger: {0}")]
     Database(String),
+    /// A question would take too long: it was cut.
+    #[error("answer from the ledger: cut after {} s; ask for less time or fewer groups", .0.as_secs())]
+    TooSlow(Duration),
+    /// A question has too many groups to be held in memory.
+    #[error("answer from the ledger: more than {0} groups; ask for less time or fewer columns")]
+    TooManyGroups(usize),
+    /// The text that says where a page goes on is none of this list.
+    #[error("read the cursor: it is none of this list; begin with the first page")]
+    Cursor,
     /// A stored value cannot be understood.
     #[error("read the ledger: {0}")]
     Stored(String),
@@ -197,6 +207,8 @@ pub struct Options {
     pub privacy: Privacy,
     /// Seconds of a rollup's bucket: [`super::ROLLUP_HOUR`], or 900 where the time zone's offset is no whole hour.
     pub rollup_seconds: i64,
+    /// Whose days rollups are summed by.
+    pub timezone: TimeZone,
     /// Reads time for marks and audit.
     pub clock: Clock,
     /// When sessions end, and how many are held open.
@@ -254,7 +266,8 @@ impl Ledger {
         let mut ledger = Ledger {
             interner: Interner::load(&connection, options.privacy).map_err(|error| name_path(error, &place))?,
             duplicates: Duplicates::new(WINDOW),
-            folds: Folds::load(&connection, options.rollup_seconds).map_err(|error| name_path(error, &place))?,
+            folds: Folds::load(&connection, options.rollup_seconds, options.timezone, path.is_some())
+                .map_err(|error| name_path(error, &place))?,
             session_fold: SessionFold::load(&connection, &options.sessions, options.clock.now())
                 .map_err(|error| name_path(error, &place))?,
             availability: Availability::load(&connection).map_err(|error| name_path(error, &place))?,
@@ -307,7 +320,8 @@ impl Ledger {
                 let tools = self.interner.tools(&self.connection, row.tools)?;
                 self.meter.lock().observe(row, &attributes, &tools, None, None);
                 self.replay_session(row, u32::try_from(tools.len()).unwrap_or(u32::MAX))?;
-                self.folds.observe(row);
+                self.folds.kinds.know(&self.connection, row.price_row)?;
+                self.folds.observe(row, attributes.service_tier);
             }
             from += 8_192;
             self.folds.mark = from.min(last);
@@ -482,11 +496,13 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
     connection.pragma_update(None, "journal_size_limit", 33_554_432)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(64);
+    teach_to_add(connection)?;
     if version == 0 {
         let measures = measure::columns(|column| format!("{column} INTEGER NOT NULL"));
-        let schema = include_str!("schema.sql").replace("{measures}", &measures)
-            + include_str!("sessions.sql")
-            + include_str!("availability.sql");
+        let schema =
+            include_str!("schema.sql").replace("{measures}", &measures).replace("{folds}", include_str!("folds.sql"))
+                + include_str!("sessions.sql")
+                + include_str!("availability.sql");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
         ))?;

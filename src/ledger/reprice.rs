@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::fold::{BLOCK_ROWS, add_rollup, add_rollup_sql, bucket};
-use super::measure::{Measure, Measures};
+use super::columns;
+use super::fold::{BLOCK_ROWS, bucket, change_rollups};
+use super::measure::Measures;
 use super::open::{Error, Ledger};
 use super::retention::Adjustment;
 use super::row;
@@ -74,6 +75,7 @@ impl Ledger {
         let rows = row::read_range(&self.connection, block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1)?;
         let mut changed = Vec::new();
         let mut adjustment = Adjustment::default();
+        let mut cells: BTreeMap<(i64, u32, Option<Currency>), Measures> = BTreeMap::new();
         for before in rows.into_iter().filter(|row| row.start >= since) {
             report.rows += 1;
             let attributes = self.interner.attributes(&self.connection, before.attributes)?;
@@ -98,29 +100,35 @@ impl Ledger {
             if let Some(cost) = after.cost {
                 report.cost.entry(cost.currency).or_default().1 += i128::from(cost.nanos);
             }
+            let mut measure = |row: &Row| -> Result<Measures, Error> {
+                Ok(Measures::of(row, &self.folds.kinds.of(&self.connection, row, attributes.service_tier)?))
+            };
+            let (had, has) = (measure(&before)?, measure(&after)?);
             // The counters keep what the row said before: rows + adjustment = counters.
-            adjustment.cell(&attributes, before.cost.map(|cost| cost.currency)).add(&Measures::of(&before));
-            adjustment.cell(&attributes, after.cost.map(|cost| cost.currency)).subtract(&Measures::of(&after));
+            adjustment.cell(&attributes, before.cost.map(|cost| cost.currency)).add(&had);
+            adjustment.cell(&attributes, after.cost.map(|cost| cost.currency)).subtract(&has);
+            let key = |row: &Row| {
+                (bucket(row.start, self.folds.rollup_seconds()), row.attributes, row.cost.map(|cost| cost.currency))
+            };
+            cells.entry(key(&before)).or_default().subtract(&had);
+            cells.entry(key(&after)).or_default().add(&has);
             changed.push((before, after));
         }
         if dry_run || changed.is_empty() {
             return Ok(());
         }
-        let mut cells: BTreeMap<(i64, u32, Option<Currency>), Measures> = BTreeMap::new();
-        for (before, after) in &changed {
-            let key = |row: &Row| {
-                (bucket(row.start, self.folds.rollup_seconds()), row.attributes, row.cost.map(|cost| cost.currency))
-            };
-            cells.entry(key(before)).or_default().subtract(&Measures::of(before));
-            cells.entry(key(after)).or_default().add(&Measures::of(after));
-        }
         let parts = self.repriced_parts(&changed)?;
+        let is_full = (block + 1) * BLOCK_ROWS - 1 <= self.folds.mark;
         self.atomically(|ledger| {
             for part in &parts {
                 write_costs(&ledger.connection, part)?;
             }
-            ledger.write_repriced(&changed, &cells, &adjustment)
+            ledger.write_repriced(&changed, &cells, &adjustment)?;
+            if is_full { columns::write_anew(&ledger.connection, block) } else { Ok(()) }
         })?;
+        if !is_full {
+            self.folds.fill_anew(&self.connection)?;
+        }
         for part in parts {
             self.session_fold.sessions.amend(part.id, part.costs, part.unpriced);
         }
@@ -165,22 +173,12 @@ impl Ledger {
         for (_, after) in changed {
             row::update(&self.connection, after)?;
         }
+        let mut keyed = BTreeMap::new();
         for ((bucket, attributes, currency), measures) in cells {
-            let currency = self.interner.currency_id(&self.connection, *currency)?;
-            let mut statement = self.connection.prepare_cached(&add_rollup_sql())?;
-            add_rollup(&mut statement, (*bucket, *attributes, currency), measures)?;
+            keyed.insert((*bucket, *attributes, self.interner.currency_id(&self.connection, *currency)?), *measures);
         }
-        if let (Some(((first, ..), _)), Some(((last, ..), _))) = (cells.first_key_value(), cells.last_key_value()) {
-            let sql = format!("DELETE FROM rollups WHERE bucket BETWEEN ?1 AND ?2 AND {}", empty_rollup());
-            self.connection.prepare_cached(&sql)?.execute((first, last))?;
-        }
+        change_rollups(&self.connection, &self.folds.zone, &keyed)?;
         self.write_adjustment("reprice", adjustment)?;
         super::intern::write(&self.connection, &self.interner.pending)
     }
-}
-
-/// A rollup cell that a repricing has emptied.
-fn empty_rollup() -> String {
-    let conditions: Vec<String> = Measure::ALL.iter().map(|measure| format!("{} = 0", measure.column())).collect();
-    conditions.join(" AND ")
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::columns;
 use super::config::Retention;
 use super::fold::BLOCK_ROWS;
 use super::intern::CurrencyId;
@@ -67,12 +68,14 @@ impl Ledger {
         let mut adjustment = Adjustment::default();
         for row in row::read_range(&self.connection, after, until)? {
             let attributes = self.interner.attributes(&self.connection, row.attributes)?;
-            adjustment.cell(&attributes, row.cost.map(|cost| cost.currency)).add(&Measures::of(&row));
+            let kinds = self.folds.kinds.of(&self.connection, &row, attributes.service_tier)?;
+            adjustment.cell(&attributes, row.cost.map(|cost| cost.currency)).observe(&row, &kinds);
         }
         self.atomically(|ledger| {
             let connection = &ledger.connection;
             connection.prepare_cached("DELETE FROM requests WHERE id > ?1 AND id <= ?2")?.execute((after, until))?;
             connection.prepare_cached("DELETE FROM blocks WHERE block = ?1")?.execute([block])?;
+            columns::remove(connection, block)?;
             ledger.remove_sessions(until)?;
             ledger.write_adjustment("retention", &adjustment)
         })?;

@@ -4,6 +4,8 @@
 //! form is a version, the start and the key in full, then variable-length numbers (LEB128, signed ones in zigzag), so that
 //! the many zeros take one byte each. Row ids of the same part are written as distances, which are short.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, Statement};
 
 use super::batch::{Batch, Entry, RequestId};
@@ -198,25 +200,25 @@ pub(super) fn membership(id: i64, bytes: &[u8]) -> Option<(u32, i64)> {
     Some((session, part))
 }
 
-/// What is left to read.
-struct Bytes<'a>(&'a [u8]);
+/// What is left to read of numbers and texts.
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
     #[inline]
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*taken)
     }
 
-    fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
     }
 
     #[inline]
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let (mut number, mut shift) = (0_u64, 0_u32);
         loop {
             let [byte] = self.take::<1>()?;
@@ -228,13 +230,14 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
+    pub(super) fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
         T::try_from(self.number()?).ok()
     }
 }
 
+/// Appends a variable-length number.
 #[inline]
-fn number_to(mut number: u64, out: &mut Vec<u8>) {
+pub(super) fn number_to(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -244,12 +247,13 @@ fn number_to(mut number: u64, out: &mut Vec<u8>) {
 
 /// 0, -1, 1, -2 … become 0, 1, 2, 3 …
 #[inline]
-fn zigzag(number: i64) -> u64 {
+pub(super) fn zigzag(number: i64) -> u64 {
     (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned()
 }
 
+/// The inverse of [`zigzag`].
 #[inline]
-fn from_zigzag(number: u64) -> i64 {
+pub(super) fn from_zigzag(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
@@ -310,6 +314,24 @@ pub(super) fn each(
         let id = row.get(0)?;
         let (row, request_id) = decode_stored(id, row.get_ref(1)?.as_blob().unwrap_or_default())?;
         found(row, request_id)?;
+    }
+    Ok(())
+}
+
+/// Calls `found` with the bytes of each row above `after` up to and including `until`, in their order, until it breaks.
+pub(super) fn each_while(
+    connection: &Connection,
+    after: i64,
+    until: i64,
+    mut found: impl FnMut(i64, &[u8]) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, data FROM requests WHERE id > ?1 AND id <= ?2 ORDER BY id")?;
+    let mut rows = statement.query([after, until])?;
+    while let Some(row) = rows.next()? {
+        if found(row.get(0)?, row.get_ref(1)?.as_blob().unwrap_or_default())?.is_break() {
+            break;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
--- The ledger, version 2. Times are microseconds since the Unix epoch, money is 10^-9 units of its currency,
+-- The ledger, version 3. Times are microseconds since the Unix epoch, money is 10^-9 units of its currency,
 -- text lives in dictionaries, 0 in an id column means none.
 
 CREATE TABLE facts (
@@ -59,16 +59,7 @@ CREATE TABLE blocks (
     last_start  INTEGER NOT NULL
 ) STRICT;
 
--- A fold over the rows, kept for good. bucket: start of the hour (of the quarter where the time zone needs it), in
--- seconds. The measures' columns are added by the program, from one list.
-CREATE TABLE rollups (
-    bucket     INTEGER NOT NULL,
-    attributes INTEGER NOT NULL,
-    currency   INTEGER NOT NULL,
-    {measures},
-    PRIMARY KEY (bucket, attributes, currency)
-) STRICT, WITHOUT ROWID;
-
+{folds}
 -- A fold over the rows: what the metrics show.
 CREATE TABLE series (
     family TEXT NOT NULL,

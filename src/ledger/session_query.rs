@@ -44,6 +44,12 @@ impl SessionQuery {
         Ok(SessionQuery { moment: Moment::open(folder)? })
     }
 
+    /// The moment that is read.
+    #[must_use]
+    pub fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
     /// The first `limit` sessions that fit, ordered; of equal ones the one that began last comes first.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub(super) fn options(folder: &Path) -> Options {
         data_dir: DataDir::Path(folder.to_owned()),
         privacy: Privacy { key: b"key".to_vec(), hash_sessions: false },
         rollup_seconds: ROLLUP_HOUR,
+        timezone: jiff::tz::TimeZone::UTC,
         sessions: crate::session::Config::default(),
         clock: Clock::manual(NOW),
     }

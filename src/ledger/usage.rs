@@ -1,10 +1,11 @@
 //! Sums over rollups for gauges: what a span of time has used.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::measure::{self, Measures};
+use super::measure::Measures;
 use super::open::{Error, open_for_reading};
 use crate::record::{Attributes, Currency};
 
@@ -45,19 +46,20 @@ impl UsageQuery {
     /// The same over a connection that is open.
     pub(super) fn over(connection: &Connection, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
         let currencies = super::intern::read_currencies(connection)?;
-        let sql = format!(
-            "SELECT attributes, currency, {} FROM rollups WHERE bucket >= ?1 AND bucket < ?2 GROUP BY attributes, currency",
-            measure::columns(|column| format!("sum({column})"))
-        );
-        let mut statement = connection.prepare_cached(&sql)?;
+        let mut statement = connection
+            .prepare_cached("SELECT attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2")?;
         let mut rows = statement.query([from, until])?;
-        let mut usage = Vec::new();
+        let mut sums: BTreeMap<(u32, u32), Measures> = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let currency: u32 = row.get(1)?;
+            let added = Measures::unpack(row.get_ref(2)?.as_blob().unwrap_or_default())?;
+            sums.entry((row.get(0)?, row.get(1)?)).or_default().add(&added);
+        }
+        let mut usage = Vec::with_capacity(sums.len());
+        for ((attributes, currency), measures) in sums {
             usage.push(Usage {
-                attributes: super::intern::read_attributes(connection, row.get(0)?)?,
+                attributes: super::intern::read_attributes(connection, attributes)?,
                 currency: currencies.iter().find(|(id, _)| *id == currency).map(|(_, currency)| *currency),
-                measures: Measures::try_from_fn(|index| row.get::<_, i64>(index + 2))?,
+                measures,
             });
         }
         Ok(usage)

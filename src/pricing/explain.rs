@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::price::format_amount;
-use super::rates::{Origin, resolve};
+use super::rates::{Compiled, Origin, resolve, to_nanos};
 use super::row::{Kind, Row};
 use super::table::{Choice, Relation, Request, Table};
 use crate::record::money::format_nanos;
@@ -98,7 +98,10 @@ impl Table {
         explanation.row = Some(row.clone());
         explanation.row_id = Some(row.id());
         explanation.why = self.why(provider, model, choice, row);
-        self.place(&mut explanation, choice, row, request);
+        if let Some(compiled) = self.compiled(choice.row) {
+            place(&mut explanation, compiled, row, request);
+        }
+        self.assume(&mut explanation, request);
         explanation.cost = Some(format_nanos(cost.nanos.into()));
         explanation.currency = Some(cost.currency.to_string());
         explanation.cache_savings =
@@ -132,54 +135,8 @@ impl Table {
         why
     }
 
-    /// Fills in the tiers, the window, the arithmetic and what was assumed.
-    fn place(&self, explanation: &mut Explanation, choice: &Choice, row: &Row, request: &Request) {
-        let Some(compiled) = self.compiled(choice.row) else { return };
-        let tokens = &request.tokens;
-        let place = compiled.place(request.start, request.service_tier, tokens);
-        let above = compiled.threshold(place);
-        let window = place.window.and_then(|position| row.windows.get(position));
-        let variant = place.variant.and_then(|position| row.variants.get(position));
-        if let Some((tier, _)) = variant {
-            explanation.why.push(format!("the tier of service is {}", tier.label()));
-        }
-        let input = super::rates::total_input(tokens);
-        match above {
-            Some(above) => explanation.why.push(format!("the input of {input} tokens is above {above}")),
-            None if !row.base.tiers.is_empty() => {
-                explanation.why.push(format!("the input of {input} tokens is below the first context tier"));
-            }
-            None => {}
-        }
-        if let Some(window) = window {
-            let (hours, zone) = (window.hours.texts().join(", "), row.zone.name());
-            explanation.why.push(format!("the request starts in the window {hours} {zone}"));
-        } else if !row.windows.is_empty() {
-            explanation.why.push("the request starts outside of the row's windows".to_owned());
-        }
-        for kind in Kind::ALL {
-            let count = kind.of(tokens);
-            if count == 0 {
-                continue;
-            }
-            let (price, of, origin) = resolve(row, window, variant.map(|(_, card)| card), above, kind);
-            let place = match origin {
-                Origin::Base => "standard".to_owned(),
-                Origin::Tier(above) => format!("standard above {above}"),
-                Origin::Variant => request.service_tier.label().to_owned(),
-                Origin::VariantTier(above) => format!("{} above {above}", request.service_tier.label()),
-                Origin::Window => "window".to_owned(),
-                Origin::WindowTier(above) => format!("window above {above}"),
-            };
-            explanation.lines.push(Line {
-                kind: kind.label(),
-                tokens: count,
-                price: price.to_string(),
-                from: if of == kind { place } else { format!("{place} price of {}", of.label()) },
-                amount: format_amount(price.times(count)),
-            });
-        }
-        explanation.sum = compiled.rates(place).map(|rates| format_amount(rates.amount(tokens)));
+    /// Fills in what was assumed.
+    fn assume(&self, explanation: &mut Explanation, request: &Request) {
         explanation.assumed = explanation
             .priced
             .assumed
@@ -242,6 +199,81 @@ impl Table {
         }
         format!("{who}; similar names are {}, which are other models; add a row of your own", names.join(", "))
     }
+}
+
+/// Fills in the tiers, the window and the arithmetic.
+fn place(explanation: &mut Explanation, compiled: &Compiled, row: &Row, request: &Request) {
+    let tokens = &request.tokens;
+    let place = compiled.place(request.start, request.service_tier, tokens);
+    let above = compiled.threshold(place);
+    let window = place.window.and_then(|position| row.windows.get(position));
+    let variant = place.variant.and_then(|position| row.variants.get(position));
+    if let Some((tier, _)) = variant {
+        explanation.why.push(format!("the tier of service is {}", tier.label()));
+    }
+    let input = super::rates::total_input(tokens);
+    match above {
+        Some(above) => explanation.why.push(format!("the input of {input} tokens is above {above}")),
+        None if !row.base.tiers.is_empty() => {
+            explanation.why.push(format!("the input of {input} tokens is below the first context tier"));
+        }
+        None => {}
+    }
+    if let Some(window) = window {
+        let (hours, zone) = (window.hours.texts().join(", "), row.zone.name());
+        explanation.why.push(format!("the request starts in the window {hours} {zone}"));
+    } else if !row.windows.is_empty() {
+        explanation.why.push("the request starts outside of the row's windows".to_owned());
+    }
+    for kind in Kind::ALL {
+        let count = kind.of(tokens);
+        if count == 0 {
+            continue;
+        }
+        let (price, of, origin) = resolve(row, window, variant.map(|(_, card)| card), above, kind);
+        let place = match origin {
+            Origin::Base => "standard".to_owned(),
+            Origin::Tier(above) => format!("standard above {above}"),
+            Origin::Variant => request.service_tier.label().to_owned(),
+            Origin::VariantTier(above) => format!("{} above {above}", request.service_tier.label()),
+            Origin::Window => "window".to_owned(),
+            Origin::WindowTier(above) => format!("window above {above}"),
+        };
+        explanation.lines.push(Line {
+            kind: kind.label(),
+            tokens: count,
+            price: price.to_string(),
+            from: if of == kind { place } else { format!("{place} price of {}", of.label()) },
+            amount: format_amount(price.times(count)),
+        });
+    }
+    explanation.sum = compiled.rates(place).map(|rates| format_amount(rates.amount(tokens)));
+}
+
+/// Explains what a request costs by a row that is known to count: the one that a stored request names, whatever table is in
+/// force by now.
+#[must_use]
+pub fn explain_by(row: &Row, provider: &str, model: &str, request: &Request) -> Explanation {
+    let compiled = Compiled::build(row);
+    let rates = compiled.rates(compiled.place(request.start, request.service_tier, &request.tokens));
+    let cost = rates.map(|rates| format_nanos(to_nanos(rates.amount(&request.tokens)).into()));
+    let mut explanation = Explanation {
+        provider: provider.to_owned(),
+        model: model.to_owned(),
+        priced: Priced::default(),
+        unpriced: None,
+        row: Some(row.clone()),
+        row_id: Some(row.id()),
+        why: Vec::new(),
+        assumed: Vec::new(),
+        lines: Vec::new(),
+        sum: None,
+        cost,
+        currency: Some(row.currency.to_string()),
+        cache_savings: None,
+    };
+    place(&mut explanation, &compiled, row, request);
+    explanation
 }
 
 impl fmt::Display for Explanation {

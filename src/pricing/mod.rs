@@ -14,6 +14,7 @@ mod config;
 mod exchange;
 mod explain;
 mod file;
+mod kinds;
 mod litellm;
 mod pattern;
 mod price;
@@ -32,8 +33,9 @@ use std::path::Path;
 
 pub use config::{Budget, BudgetPeriod, BudgetUnit, Config, CostMode, ExchangeRate};
 pub use exchange::{choose, convert, rate_in_force};
-pub use explain::{Explanation, Line};
+pub use explain::{Explanation, Line, explain_by};
 pub use file::{SourceRows, parse as parse_file};
+pub use kinds::{CostKinds, Splitter};
 pub use litellm::{MAX_BYTES as MAX_MAP_BYTES, parse as parse_litellm};
 pub use pattern::Pattern;
 pub use price::{Per, Price, PriceError};

@@ -59,6 +59,19 @@ impl Rates {
             .saturating_add(self.reasoning.times(tokens.reasoning))
     }
 
+    /// What each kind costs, exactly, in 10^-26 units: uncached input, cache reads, cache writes, visible output,
+    /// reasoning.
+    pub(super) fn amounts(&self, tokens: &Tokens) -> [i128; 5] {
+        let writes_5m = self.cache_write_5m.times(tokens.cache_write_5m);
+        [
+            self.input.times(tokens.uncached_input),
+            self.cache_read.times(tokens.cache_read),
+            writes_5m.saturating_add(self.cache_write_1h.times(tokens.cache_write_1h)),
+            self.output.times(tokens.visible_output),
+            self.reasoning.times(tokens.reasoning),
+        ]
+    }
+
     /// What the cache reads would have cost more as input, exactly, in 10^-26 units; never negative.
     pub(super) fn savings(&self, tokens: &Tokens) -> i128 {
         self.input.above(self.cache_read).times(tokens.cache_read)

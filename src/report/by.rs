@@ -21,6 +21,10 @@ pub enum By {
     Period(Period),
     /// Hour of the day, 00 to 23.
     Hour,
+    /// Each hour, as the time at which it begins in UTC. Of totals only.
+    EachHour,
+    /// Currency of the cost, empty for what has no cost. Of totals only.
+    Currency,
 }
 
 /// A value that a request's attributes say.
@@ -95,6 +99,8 @@ impl fmt::Display for By {
             By::Dimension(name) => name,
             By::Period(period) => period.label(),
             By::Hour => "hour",
+            By::EachHour => "each_hour",
+            By::Currency => "currency",
         })
     }
 }
@@ -121,7 +127,7 @@ impl By {
     /// Whether it tells times apart.
     #[must_use]
     pub fn is_time(&self) -> bool {
-        matches!(self, By::Period(_) | By::Hour)
+        matches!(self, By::Period(_) | By::Hour | By::EachHour)
     }
 
     /// The value of a set of attributes; empty where it has none, or where another thing is asked.
@@ -131,7 +137,7 @@ impl By {
             By::Dimension(name) => {
                 attributes.dimensions.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
             }
-            By::User | By::Period(_) | By::Hour => "",
+            By::User | By::Period(_) | By::Hour | By::EachHour | By::Currency => "",
         }
     }
 
@@ -140,7 +146,7 @@ impl By {
         match self {
             By::Period(period) => period.of_date(slice.date).to_string(),
             By::Hour => format!("{:02}", slice.hour),
-            By::User | By::Attribute(_) | By::Dimension(_) => String::new(),
+            By::User | By::Attribute(_) | By::Dimension(_) | By::EachHour | By::Currency => String::new(),
         }
     }
 }

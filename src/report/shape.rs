@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::usage;
-use crate::ledger::{Session, Turn};
+use super::{totals, usage};
+use crate::ledger::{Error, Measure, Moment, Session, Stored};
 use crate::record::{Currency, Micros, Tokens, money};
-use crate::wording::hex;
 
 /// Microseconds since the epoch as RFC 3339 in UTC.
 #[must_use]
@@ -65,18 +64,60 @@ pub fn session(session: &Session) -> Value {
     })
 }
 
-/// A request of a session.
+/// A stored request; names of its ids are asked of the moment.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn request(moment: &Moment, stored: &Stored) -> Result<Value, Error> {
+    let Stored { row, request_id } = stored;
+    let attributes = moment.attributes(row.attributes)?;
+    let (session, derived) = moment.session_name(row.session)?;
+    let dimensions: Map<String, Value> =
+        attributes.dimensions.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let outcome = row.outcome.error().map_or("success", |reason| reason.label());
+    Ok(json!({
+        "id": row.id.to_string(), "request_id": request_id, "start": time(row.start),
+        "seconds": row.duration.map(seconds), "first_token_seconds": row.first_token.map(seconds),
+        "gateway": attributes.gateway, "route": attributes.route, "provider": attributes.provider,
+        "model": attributes.model, "upstream": attributes.upstream, "mode": attributes.mode.label(),
+        "consumer": attributes.consumer, "user": &*moment.name(row.user)?,
+        "session": (!session.is_empty()).then_some(session), "session_derived": derived, "status": row.status,
+        "outcome": outcome, "counted": row.counted, "tokens": tokens(&row.tokens),
+        "cost": row.cost.map(|cost| money(cost.currency, cost.nanos.into())), "unpriced": row.unpriced,
+        "usage_missing": row.usage_missing, "assumed": row.assumed.names().collect::<Vec<_>>(),
+        "anomalies": row.anomalies.iter().map(|anomaly| anomaly.label()).collect::<Vec<_>>(),
+        "tools": moment.tools(row.tools)?, "chat_round": row.chat_round, "dimensions": dimensions,
+    }))
+}
+
+/// Requests, errors, tokens and cost of a group.
 #[must_use]
-pub fn turn(turn: &Turn) -> Value {
+pub fn figures(figures: &totals::Figures) -> Value {
+    let by_reason: Map<String, Value> = totals::REASONS
+        .iter()
+        .map(|(reason, measure)| (*reason, figures.count(*measure)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| (reason.to_owned(), Value::from(count)))
+        .collect();
     json!({
-        "part": turn.part, "start": time(turn.start), "duration_seconds": turn.duration.map(seconds),
-        "first_token_seconds": turn.first_token.map(seconds), "chat_round": turn.chat_round, "status": turn.status,
-        "error": turn.outcome.error().map(|reason| reason.label()), "provider": turn.provider, "model": turn.model,
-        "tokens": turn.counted.then(|| tokens(&turn.tokens)),
-        "cost": turn.cost.map(|(currency, nanos)| money(currency, nanos.into())),
-        "unpriced": turn.unpriced, "tool_calls": turn.tools, "request_id": turn.request_id,
-        "trace_id": turn.trace_id.map(|id| hex(&id)), "running_cost": costs(&turn.running),
+        "requests": figures.requests(), "errors": figures.errors(),
+        "error_ratio": ratio(figures.errors().into(), figures.requests().into()),
+        "errors_by_reason": by_reason, "tokens": tokens(&figures.tokens()), "cost": costs(&figures.costs()),
+        "savings": costs(&figures.money(Measure::Savings)),
+        "unpriced_requests": figures.count(Measure::UnpricedRequests),
+        "unpriced_tokens": figures.count(Measure::UnpricedTokens),
+        "usage_missing_requests": figures.count(Measure::UsageMissing),
+        "assumed_requests": figures.count(Measure::AssumedRequests),
+        "assumed_cost": costs(&figures.money(Measure::AssumedCost)), "mean_seconds": figures.mean_seconds(),
+        "mean_first_token_seconds": figures.mean_first_token_seconds(),
     })
+}
+
+/// A part of a whole, 0 to 1; 0 of nothing.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a ratio for readers, not money")]
+pub fn ratio(part: i128, whole: i128) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// Time of use of a group.

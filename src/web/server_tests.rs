@@ -199,8 +199,7 @@ async fn the_table_guards_what_it_lists() {
         let answer = running.ask(route.method.as_str(), &path, "X-User: viewer\r\n").await;
         let want = if route.access == Access::Role(Role::Admin) { 403 } else { 200 };
         assert_eq!(answer.status, want, "{}", route.path);
-        let evil =
-            format!("{} {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", route.method);
+        let evil = format!("{} {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", route.method);
         let answer = talk(running.connect().await, &evil).await;
         let want = if route.access == Access::Health { 200 } else { 403 };
         assert_eq!(answer.status, want, "{}", route.path);

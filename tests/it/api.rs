@@ -92,6 +92,28 @@ fn refused(sidecar: &Sidecar, path: &str, status: u16) -> (String, String) {
 /// Questions to every endpoint that gives JSON, some of them with every parameter.
 const QUESTIONS: &[(&str, &[&str])] = &[
     (
+        "/api/v1/requests",
+        &[
+            "",
+            "?sort=cost&order=asc&limit=2",
+            "?model=gpt-4o,no-such-model&user=alice&status=200,5xx&error=none&min_tokens=1&since=2020-01-01",
+            "?session=long-session&min_cost=0.0001&currency=USD&mode=normal,unknown&consumer=app&route=x",
+        ],
+    ),
+    ("/api/v1/requests/{id}", &["1", "2"]),
+    ("/api/v1/stats/overview", &["", "?timezone=Asia/Shanghai"]),
+    ("/api/v1/stats/realtime", &[""]),
+    (
+        "/api/v1/stats/trend",
+        &["", "?step=day&by=model&of=cost&top=1&since=2026-11-01", "?step=month&by=user", "?step=week&month=2026-11"],
+    ),
+    (
+        "/api/v1/stats/totals",
+        &["", "?by=model,hour&month=2026-11&compare=true", "?by=consumer,user&limit=1", "?by=day&session=long-session"],
+    ),
+    ("/api/v1/stats/top", &["", "?by=user&of=errors&limit=1", "?by=consumer&of=cost", "?of=unpriced&since=2026-01-01"]),
+    ("/api/v1/prices/unpriced", &["", "?since=2020-01-01&limit=1"]),
+    (
         "/api/v1/sessions",
         &[
             "",
@@ -100,7 +122,10 @@ const QUESTIONS: &[(&str, &[&str])] = &[
             "?user=alice",
         ],
     ),
-    ("/api/v1/sessions/{id}", &["long-session", "long-session?limit=3&gateway=higress"]),
+    (
+        "/api/v1/sessions/{id}",
+        &["long-session", "long-session?limit=3&gateway=higress&cursor=eyJwYXJ0IjoxLCJyb3ciOjV9"],
+    ),
     (
         "/api/v1/usage",
         &["", "?by=user,day&limit=1", "?by=model,hour&timezone=America/New_York", "?month=2026-11&by=week"],
@@ -185,7 +210,7 @@ fn a_user_is_found_by_the_plain_id_and_by_the_pseudonym() {
 fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
     let (sidecar, _folder) = start();
     for (path, says) in [
-        ("sessions?sort=strat", vec!["`sort`", "`strat`", "`updated`", "did you mean `start`"]),
+        ("requests?sort=strat", vec!["`sort`", "`strat`", "`duration`", "did you mean `start`?"]),
         ("sessions?limit=0", vec!["`limit`", "`0`", "1 to 1000"]),
         ("sessions?limit=1&limit=2", vec!["`limit`", "twice"]),
         ("sessions?modle=x", vec!["`modle`", "did you mean `model`?"]),
@@ -197,6 +222,14 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
         ("usage?by=modle", vec!["`by`", "`modle`", "`model`"]),
         ("usage?by=day,week,month,model,route", vec!["`by`", "more than 4"]),
         ("usage?cursor=eA", vec!["`cursor`"]),
+        ("requests?cursor=eA", vec!["cursor"]),
+        ("requests?status=9xx", vec!["`status`", "`9xx`", "`4xx`"]),
+        ("requests?error=timeuot", vec!["`error`", "did you mean `timeout`?"]),
+        ("requests?min_cost=-1", vec!["`min_cost`", "`0.05`"]),
+        ("requests?dimension.team=x", vec!["`team`", "there are none"]),
+        ("stats/trend?step=hour&since=2020-01-01", vec!["1000 steps", "`step`"]),
+        ("stats/trend?by=day", vec!["`by`", "`step`"]),
+        ("stats/totals?compare=true", vec!["`compare`", "`since`"]),
         ("prices/match", vec!["`model` is missing"]),
         ("status?x=%ff", vec!["`x`", "UTF-8"]),
         ("status?x=1", vec!["`x`", "takes none"]),
@@ -207,6 +240,9 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
             assert!(message.contains(word), "{path}: {message}");
         }
     }
+    for path in ["requests/0", "requests/999999", "requests/x", "requests/-1"] {
+        assert_eq!(refused(&sidecar, &format!("/api/v1/{path}"), 404).0, "not_found");
+    }
     assert!(refused(&sidecar, "/api/v1/sla?target=chta", 404).1.contains("`chat`"));
     assert_eq!(sidecar.ask("POST", "/api/v1/sessions", &[]).status, 405);
 }
@@ -214,7 +250,11 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
 #[test]
 fn lists_go_on_where_they_end() {
     let (sidecar, _folder) = start();
-    for (path, list) in [("usage?by=model,user,hour&limit=1", "groups"), ("prices?provider=openai&limit=7", "rows")] {
+    for (path, list) in [
+        ("usage?by=model,user,hour&limit=1", "groups"),
+        ("prices?provider=openai&limit=7", "rows"),
+        ("requests?sort=tokens&limit=7", "requests"),
+    ] {
         let (mut cursor, mut paged) = (String::new(), Vec::new());
         loop {
             let page = get(&sidecar, &format!("/api/v1/{path}{cursor}"));
@@ -258,6 +298,77 @@ fn figures_are_those_of_the_commands() {
 }
 
 #[test]
+fn a_session_adds_up_turn_by_turn_and_page_by_page() {
+    let (sidecar, _folder) = start();
+    let whole = get(&sidecar, "/api/v1/sessions/long-session?limit=1000");
+    let turns = whole["turns"].as_array().expect("turns");
+    assert_eq!((turns.len(), &whole["more"], &whole["removed"]), (20, &json!(false), &json!(0)));
+    let last = turns.last().expect("a last turn");
+    assert_eq!(
+        (&last["cost_so_far"], &last["tokens_so_far"]),
+        (&whole["session"]["cost"], &whole["session"]["tokens"])
+    );
+    assert_eq!(turns[0]["tokens_so_far"], turns[0]["request"]["tokens"]);
+    let (mut cursor, mut paged) = (String::new(), Vec::new());
+    loop {
+        let page = get(&sidecar, &format!("/api/v1/sessions/long-session?limit=7{cursor}"));
+        paged = [page["turns"].as_array().expect("turns").clone(), paged].concat();
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(&paged, turns);
+}
+
+#[test]
+fn a_request_shows_how_its_cost_came_about() {
+    let (sidecar, _folder) = start();
+    let listed = get(&sidecar, "/api/v1/requests?model=gpt-4o&limit=1");
+    let id = listed["requests"][0]["id"].as_str().expect("an id");
+    let shown = get(&sidecar, &format!("/api/v1/requests/{id}"));
+    assert_eq!(shown["request"], listed["requests"][0]);
+    assert_eq!(shown["cost"], json!({"currency": "USD", "total": "0.00035"}));
+    let kinds = shown["kinds"].as_array().expect("kinds");
+    let amounts: Vec<_> = kinds.iter().map(|kind| [&kind["kind"], &kind["tokens"], &kind["amount"]]).collect();
+    assert_eq!(json!(amounts), json!([["input", 100, "0.00025"], ["output", 10, "0.0001"]]));
+    let lines = shown["arithmetic"].to_string();
+    assert!(lines.contains("100 × 2.5 per million = 0.00025") && lines.contains("0.00035 USD"), "{lines}");
+    let unpriced = get(&sidecar, "/api/v1/requests?model=no-such-model&limit=1");
+    let id = unpriced["requests"][0]["id"].as_str().expect("an id");
+    let shown = get(&sidecar, &format!("/api/v1/requests/{id}"));
+    assert!(shown["cost"].is_null() && shown["arithmetic"].to_string().contains("no price row"), "{shown}");
+    let models = get(&sidecar, "/api/v1/prices/unpriced")["models"].clone();
+    assert_eq!(
+        (&models[0]["model"], &models[0]["requests"], &models[0]["tokens"]),
+        (&json!("no-such-model"), &json!(10), &json!(1100))
+    );
+}
+
+#[test]
+fn statistics_agree_with_each_other_and_with_the_time_of_use() {
+    let (sidecar, _folder) = start();
+    let usage = get(&sidecar, "/api/v1/usage")["total"].clone();
+    let total = get(&sidecar, "/api/v1/stats/totals")["total"].clone();
+    for key in ["requests", "errors", "tokens", "cost", "unpriced_requests"] {
+        assert_eq!(total[key], usage[key], "{key}");
+    }
+    let top = get(&sidecar, "/api/v1/stats/top?by=model&limit=1");
+    assert_eq!(top["total"], total);
+    let count = |value: &Value| value["requests"].as_u64().expect("a count");
+    assert_eq!(count(&top["top"][0]["figures"]) + count(&top["rest"]), count(&total));
+    let trend = get(&sidecar, "/api/v1/stats/trend?step=month&by=model&top=1&of=tokens");
+    let series = trend["series"].as_array().expect("series");
+    let sum: u64 = series
+        .iter()
+        .flat_map(|one| one["points"].as_array().expect("points"))
+        .map(|point| count(&point["figures"]))
+        .sum();
+    assert_eq!((series.len(), sum), (2, count(&total)));
+    assert_eq!(series.iter().map(|one| one["other"] == true).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
 fn addresses_carry_the_external_url_and_its_prefix() {
     let folder = tempfile::tempdir().expect("make a folder");
     let log = folder.path().join("access.log");
@@ -282,7 +393,17 @@ fn without_a_ledger_the_api_says_so() {
     let mut source = std::ffi::OsString::from("higress=");
     source.push(&log);
     let sidecar = Sidecar::start(arguments!["--log", source, "--data-dir", "none"]);
-    for path in ["sessions", "sessions/x", "usage", "sla", "sla/outages"] {
+    for path in [
+        "requests",
+        "requests/1",
+        "sessions",
+        "sessions/x",
+        "usage",
+        "stats/overview",
+        "stats/top",
+        "sla",
+        "sla/outages",
+    ] {
         let (code, message) = refused(&sidecar, &format!("/api/v1/{path}"), 503);
         assert!(code == "unavailable" && message.contains("data_dir"), "{path}: {message}");
     }

@@ -86,6 +86,7 @@ fn add_outage(data: &Path) {
         data_dir: ledger::DataDir::Path(data.to_owned()),
         privacy: ledger::Privacy { key: Vec::new(), hash_sessions: false },
         rollup_seconds: ledger::ROLLUP_HOUR,
+        timezone: jiff::tz::TimeZone::UTC,
         clock: clock.clone(),
         sessions: tokentail::session::Config::default(),
     };

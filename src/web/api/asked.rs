@@ -11,9 +11,11 @@ use super::instance::Instance;
 use super::parameter::{self, Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
+use crate::ledger::Privacy;
 use crate::record::{Currency, Micros};
 use crate::sla::Month;
 use crate::web::App;
+use crate::web::config::TRACE_ID;
 
 /// What came with a request, as text.
 #[derive(Clone, Copy, Debug)]
@@ -212,16 +214,27 @@ impl<'a> Asked<'a> {
         if self.instance.several_gateways { format!("{page}?gateway={}", shape::encoded(gateway)) } else { page }
     }
 
-    /// The forms in which a user may be stored.
+    /// The forms in which users may be stored; the empty one is that of requests which name none.
     pub(super) fn users(&self) -> Vec<String> {
         let privacy = &self.instance.privacy;
-        self.texts("user").iter().flat_map(|given| parameter::users(given, privacy)).collect()
+        let forms = |given: &String| if given.is_empty() { vec![String::new()] } else { users(given, privacy) };
+        self.texts("user").iter().flat_map(forms).collect()
     }
 
-    /// The form in which consumers are stored.
+    /// The forms in which consumers are stored.
     pub(super) fn consumers(&self) -> Vec<String> {
         self.texts("consumer").iter().map(|given| self.instance.privacy.consumer(given)).collect()
     }
+
+    /// The address at which a trace is shown, where one is configured.
+    pub(super) fn trace_page(&self, trace: &str) -> Option<String> {
+        Some(self.instance.trace_url.as_ref()?.replace(TRACE_ID, trace))
+    }
+}
+
+/// The forms in which a user may be stored: as given, and its pseudonym.
+fn users(given: &str, privacy: &Privacy) -> Vec<String> {
+    vec![given.to_owned(), privacy.pseudonym(given)]
 }
 
 const ENCODED: &str = "percent-encoded UTF-8";

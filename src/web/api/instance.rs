@@ -10,6 +10,7 @@ use crate::ledger::Privacy;
 use crate::meter::{SinkGauges, SlaGauges};
 use crate::pricing::{Budget, ExchangeRate, Table};
 use crate::record::{Currency, Micros};
+use crate::session::id::Grouping;
 use crate::sla::Span;
 
 /// What every question is answered with.
@@ -39,6 +40,10 @@ pub struct Instance {
     pub budgets: Vec<Budget>,
     /// The level: how soon an answer has to start.
     pub answer_within: Span,
+    /// The address at which a trace is shown.
+    pub trace_url: Option<String>,
+    /// How the first sink groups requests into traces; `None` where no trace is sent.
+    pub traces: Option<Grouping>,
 }
 
 /// What the instance is doing.
@@ -109,6 +114,8 @@ impl Instance {
             total_currency: None,
             budgets: Vec::new(),
             answer_within: Span::from_micros(1_500_000),
+            trace_url: None,
+            traces: None,
         }
     }
 }

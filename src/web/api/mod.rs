@@ -15,10 +15,12 @@ mod openapi;
 mod parameter;
 mod prices;
 mod problem;
+mod requests;
 mod serve;
 mod sessions;
 mod shape;
 mod sla;
+mod stats;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -38,8 +40,10 @@ struct Resource {
 
 /// Every part, in the order of the documentation.
 static RESOURCES: &[Resource] = &[
+    Resource { endpoints: requests::ENDPOINTS, schemas: include_str!("requests.json") },
     Resource { endpoints: sessions::ENDPOINTS, schemas: include_str!("sessions.json") },
     Resource { endpoints: usage::ENDPOINTS, schemas: include_str!("usage.json") },
+    Resource { endpoints: stats::ENDPOINTS, schemas: include_str!("stats.json") },
     Resource { endpoints: sla::ENDPOINTS, schemas: include_str!("sla.json") },
     Resource { endpoints: prices::ENDPOINTS, schemas: include_str!("prices.json") },
     Resource { endpoints: status::ENDPOINTS, schemas: include_str!("status.json") },

@@ -6,7 +6,6 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::ledger::Privacy;
 use crate::record::{Currency, Micros, money};
 use crate::sla::Month;
 use crate::wording::{listed, nearest};
@@ -234,11 +233,6 @@ pub(super) fn amount(text: &str) -> Option<i128> {
     }
     let nanos: i128 = format!("{decimals:0<9}").parse().ok()?;
     Some(units.parse::<i128>().ok()? * money::NANOS + nanos)
-}
-
-/// The forms in which a user may be stored: as given, and its pseudonym.
-pub(super) fn users(given: &str, privacy: &Privacy) -> [String; 2] {
-    [given.to_owned(), privacy.pseudonym(given)]
 }
 
 #[cfg(test)]

@@ -4,17 +4,26 @@ use serde_json::{Value, json};
 
 use super::asked::Asked;
 use super::endpoint::Endpoint;
-use super::filter::{LIST, USUAL, ZONE};
+use super::filter::{LIST, PERIOD, USUAL, ZONE};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
+use crate::ledger::{Measure, Moment, RequestFilter, RequestList};
 use crate::pricing::{Request, Row};
-use crate::record::ServiceTier;
+use crate::record::{Micros, ServiceTier};
+use crate::report::totals::{Question, totals};
 use crate::wording::{listed, nearest, quoted};
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/prices", "the price rows in force", &[PROVIDER, LIST], "Prices", list),
     Endpoint::get("/api/v1/prices/match", "which row prices a model, and why", &[MODEL], "PriceMatch", matching),
+    Endpoint::get(
+        "/api/v1/prices/unpriced",
+        "models that were used and have no price",
+        &[PERIOD, LIST],
+        "Unpriced",
+        unpriced,
+    ),
 ];
 
 const PROVIDER: &[Parameter] = &[Parameter::new("provider", Kind::Text, "only rows of this provider")];
@@ -76,4 +85,44 @@ fn matching(asked: &Asked<'_>) -> Result<Value, Problem> {
         "assumed": explained.assumed,
     });
     Ok(shape::answer(asked, says))
+}
+
+fn unpriced(asked: &Asked<'_>) -> Result<Value, Problem> {
+    let period = asked.period()?;
+    let moment = Moment::open(asked.folder()?)?;
+    let by = ["gateway", "provider", "model"].map(|name| asked.column(&moment, name));
+    let question = Question {
+        by: by.into_iter().collect::<Result<_, _>>()?,
+        filter: RequestFilter::default(),
+        since: period.since.unwrap_or(Micros::MIN),
+        until: period.until.unwrap_or(Micros::MAX),
+        zone: asked.zone.clone(),
+        kinds: false,
+    };
+    let mut groups = totals(&moment, &question)?.groups;
+    groups.retain(|(_, figures)| figures.count(Measure::UnpricedRequests) > 0);
+    let (page, next) = shape::page(asked, groups, asked.limit(USUAL), |(values, _)| values.clone())?;
+    let mut models = Vec::with_capacity(page.len());
+    for (values, figures) in page {
+        let [gateway, provider, model] = <[String; 3]>::try_from(values).unwrap_or_default();
+        let latest = moment.requests(&RequestList {
+            filter: RequestFilter {
+                since: period.since,
+                until: period.until,
+                gateways: vec![gateway.clone()],
+                providers: vec![provider.clone()],
+                models: vec![model.clone()],
+                ..RequestFilter::default()
+            },
+            limit: 1,
+            ..RequestList::default()
+        })?;
+        let last_seen = latest.requests.first().map(|stored| shape::time(stored.row.start));
+        models.push(json!({
+            "gateway": gateway, "provider": provider, "model": model,
+            "requests": figures.count(Measure::UnpricedRequests), "tokens": figures.count(Measure::UnpricedTokens),
+            "last_seen": last_seen,
+        }));
+    }
+    Ok(shape::answer_of(asked, period, json!({"models": models, "next": next})))
 }

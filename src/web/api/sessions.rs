@@ -1,16 +1,17 @@
 //! Sessions: a list of them, and one turn by turn.
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::asked::Asked;
 use super::endpoint::Endpoint;
 use super::filter::{LIST, PERIOD, USUAL};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
+use super::requests;
 use super::shape;
-use crate::ledger::{Filter, MAX_SESSION_NAME, Session, SessionQuery, Sort};
-use crate::wording::{hex, listed, quoted};
+use crate::ledger::{Filter, Session, SessionQuery, Sort};
+use crate::report::turns::{Turn, turns};
+use crate::wording::{listed, quoted};
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::get(
@@ -41,6 +42,7 @@ const FILTERS: &[Parameter] = &[
 const ONE: &[Parameter] = &[
     Parameter::new("gateway", Kind::Text, "the gateway, where several have a session of that id"),
     Parameter::new("limit", Kind::Count(1, 1_000), "how many turns are shown at most, the last ones; default: 50"),
+    Parameter::new("cursor", Kind::Cursor, "the `next` of the page before, which shows the turns before these"),
 ];
 
 fn orders() -> Vec<&'static str> {
@@ -86,25 +88,10 @@ fn described(asked: &Asked<'_>, session: &Session) -> Value {
     value
 }
 
-/// The forms in which a session's id may be stored: as given; its hash, where it is too long; both hashed with the
-/// privacy key, where the ledger keeps only hashes.
-fn names(asked: &Asked<'_>, id: &str) -> Vec<String> {
-    let mut names = vec![id.to_owned()];
-    if id.len() > MAX_SESSION_NAME {
-        names.push(format!("sha256:{}", hex(&Sha256::digest(id.as_bytes()))));
-    }
-    let privacy = &asked.instance.privacy;
-    if privacy.hash_sessions {
-        let hashed: Vec<String> = names.iter().map(|name| format!("hashed-{}", privacy.pseudonym(name))).collect();
-        names.extend(hashed);
-    }
-    names
-}
-
 fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
     let query = SessionQuery::open(asked.folder()?)?;
     let id = asked.rest.as_str();
-    let mut found = query.find(&names(asked, id), asked.text("gateway"))?;
+    let mut found = query.find(&asked.session_names(id), asked.text("gateway"))?;
     let mut gateways: Vec<&str> = found.iter().map(|session| session.gateway.as_str()).collect();
     gateways.dedup();
     if gateways.len() > 1 {
@@ -117,13 +104,25 @@ fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
         let near = near.map_or_else(String::new, |name| format!("; did you mean {}?", quoted(&name)));
         return Err(Problem::not_found(format!("there is no session {}{near}", quoted(id))));
     }
-    let shown = query.show(found.swap_remove(0), asked.limit(USUAL))?;
-    let turns: Vec<Value> = shown.turns.iter().map(shape::turn).collect();
-    Ok(shape::answer(
-        asked,
-        json!({
-            "session": described(asked, &shown.session), "turns": turns, "more": shown.left_out > 0,
-            "left_out": shown.left_out, "removed": shown.removed,
-        }),
-    ))
+    let session = found.swap_remove(0);
+    let moment = query.moment();
+    let page = turns(moment, &session, shape::place(asked)?, asked.limit(USUAL))?;
+    let told = |turn: &Turn| -> Result<Value, Problem> {
+        Ok(json!({
+            "number": turn.number, "part": turn.part, "request": requests::described(asked, moment, &turn.stored)?,
+            "cost_so_far": shape::costs(&turn.costs), "tokens_so_far": shape::tokens(&turn.tokens),
+        }))
+    };
+    let trace = page.turns.last().map(|turn| requests::trace(asked, moment, &turn.stored)).transpose()?.flatten();
+    let mut session = described(asked, &session);
+    if let Some(map) = session.as_object_mut() {
+        map.insert("trace_url".to_owned(), json!(trace.as_deref().and_then(|trace| asked.trace_page(trace))));
+        map.insert("trace_id".to_owned(), json!(trace));
+    }
+    let next = page.next.and_then(|place| serde_json::to_value(place).ok()).map(|place| shape::cursor(&place));
+    let turns: Vec<Value> = page.turns.iter().map(told).collect::<Result<_, _>>()?;
+    let says = json!({
+        "session": session, "turns": turns, "more": next.is_some(), "next": next, "removed": page.removed,
+    });
+    Ok(shape::answer(asked, says))
 }

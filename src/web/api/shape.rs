@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, Period};
 use super::problem::Problem;
-pub(super) use crate::report::shape::{seconds, session, time, turn, usage};
+pub(super) use crate::report::shape::{costs, figures, money, ratio, request, seconds, session, time, tokens, usage};
 
 /// Text as one segment of a path: everything but letters, digits and `-._~` is percent-encoded (RFC 3986, 2.3).
 pub(super) fn encoded(text: &str) -> String {

@@ -8,7 +8,6 @@ use super::filter::{GROUPS, PERIOD, USUAL_GROUPS};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
-use crate::ledger::Moment;
 use crate::report::By;
 use crate::report::usage::{self, Question};
 
@@ -23,27 +22,8 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[Endpoint::get(
 const BY: &[Parameter] = &[Parameter::new(
     "by",
     Kind::Columns(4),
-    "columns of a group: gateway, route, provider, model, upstream, mode, consumer, user, a dimension, day, week, month, hour; default: day",
+    "columns of a group, of: gateway, route, provider, model, upstream, mode, consumer, user, a dimension, day, week, month, hour; default: day",
 )];
-
-/// Columns of groups by name. A dimension may be configured and not be in any request yet, or the other way round.
-///
-/// # Errors
-/// There is no such column, or the ledger cannot be read.
-pub(super) fn columns(asked: &Asked<'_>, moment: &Moment, usual: &[&str]) -> Result<Vec<By>, Problem> {
-    let mut known = usage::dimensions(moment)?;
-    known.extend(asked.instance.dimensions.iter().cloned());
-    let given = asked.texts("by").iter().map(|word| word.trim());
-    let words: Vec<&str> = if asked.texts("by").is_empty() { usual.to_vec() } else { given.collect() };
-    let mut columns: Vec<By> = Vec::new();
-    for word in words {
-        let column = By::parse(word, &known).map_err(|error| Problem::bad(format!("the parameter `by`: {error}")))?;
-        if !columns.contains(&column) {
-            columns.push(column);
-        }
-    }
-    Ok(columns)
-}
 
 /// Values of a group under the names of their columns.
 pub(super) fn named(by: &[By], values: &[String]) -> Value {
@@ -56,7 +36,7 @@ fn answer(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
     let moment = usage::open(asked.folder()?)?;
     let question = Question {
-        by: columns(asked, &moment, &["day"])?,
+        by: asked.columns(&moment, &["day"])?,
         since: period.since.unwrap_or(i64::MIN),
         until: period.until.unwrap_or(i64::MAX),
         zone: asked.zone.clone(),

@@ -147,7 +147,11 @@ fn matches(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     let strong = |text: &str| text.trim().trim_start_matches("W/").to_owned();
     let Ok(tag) = tag.to_str().map(strong) else { return false };
     let values = asked.get_all(header::IF_NONE_MATCH);
-    values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|one| strong(one) == tag)
+    values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|one| strong(one) == tag)
 }
 
 #[cfg(test)]

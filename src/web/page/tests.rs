@@ -155,7 +155,8 @@ fn closed_lists_have_words_for_each_of_their_values() {
     let reasons = crate::record::ErrorReason::ALL.iter().map(|reason| format!("reason.{}", reason.label()));
     let anomalies = crate::record::Anomaly::ALL.iter().map(|anomaly| format!("anomaly.{}", anomaly.label()));
     let assumed = crate::record::Assumed::ALL.iter().map(|(_, name)| format!("assumed.{name}"));
-    let missing: Vec<String> = reasons.chain(anomalies).chain(assumed).filter(|key| !english.contains_key(key)).collect();
+    let missing: Vec<String> =
+        reasons.chain(anomalies).chain(assumed).filter(|key| !english.contains_key(key)).collect();
     assert_eq!(missing, Vec::<String>::new());
 }
 
