@@ -1,6 +1,6 @@
 // One consumer: its figures, models, budgets and newest sessions.
 
-import { Problem, gather, get } from "../api.js";
+import { gather, get } from "../api.js";
 import { h } from "../dom.js";
 import { GROUP_COLUMNS, allTokens, columnName } from "../figures.js";
 import { compact, count, foreign, length, monies, percent, time } from "../format.js";
@@ -28,11 +28,10 @@ export default {
       trend: get("stats/trend", { ...asking, step: stepOf(place, "30d") }, signal),
       sessions: get("sessions", { ...asking, limit: 10 }, signal),
       budgets: get("budgets", {}, signal),
-    });
+    }, "consumer");
   },
 
   view(data, place) {
-    if (data.consumer instanceof Problem) throw data.consumer;
     const one = data.consumer.consumer;
     const form = stepOf(place, "30d") === "hour" ? "minute" : "day";
     const budgets = data.budgets?.budgets?.filter((budget) => budget.filter?.consumer === place.id || (Array.isArray(budget.filter?.consumer) && budget.filter.consumer.includes(place.id))) ?? [];

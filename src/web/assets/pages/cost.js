@@ -4,7 +4,7 @@ import { address, gather, get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
 import { KINDS, columnName, columnWord } from "../figures.js";
-import { asNumber, compact, count, currencies, foreign, money, monies, percent, time, usualCurrency } from "../format.js";
+import { asNumber, begin, compact, count, currencies, foreign, money, monies, percent, time, usualCurrency } from "../format.js";
 import { chosen, filters } from "../filter.js";
 import { badge, bar, cards, choice, empty, facts, legend, meter, part, section } from "../panel.js";
 import { asked, period, stepOf } from "../period.js";
@@ -80,7 +80,7 @@ function trend(points, form) {
   const costs = points.map(({ figures }) => figures.cost);
   const charts = currencies(costs).map((currency) => chart({
     title: t("chart.cost", { currency }),
-    times: points.map(({ time: moment }) => moment),
+    times: points.map(({ time: moment }) => begin(moment)),
     form,
     format: amount,
     series: [{ label: currency, tone: "tone-accent", kind: "bars", values: costs.map((cost) => asNumber(cost.find((one) => one.currency === currency))) }],

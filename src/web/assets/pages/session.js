@@ -44,7 +44,7 @@ export default {
           [t("session.trace"), session.trace_url ? h("a", { href: session.trace_url, target: "_blank", rel: "noopener noreferrer" }, t("session.to_trace")) : t("trace.none")],
         ])),
         section(t("session.tokens"), {}, tokens(session.tokens), turns.length > 1 ? running(turns) : null)),
-      section(t("session.turns"), { about: t("session.turns.about") }, legend([["first", t("column.first_token")], ["rest", t("session.rest")], ...KINDS.map((kind) => [`kind-${kind}`, named("kind", kind)])]), turnTable(turns), pager(place, data, turns.length)),
+      section(t("session.turns"), { about: t("session.turns.about") }, legend([["first", t("column.first_token")], ["rest", t("session.rest")], ...KINDS.map((kind) => [`kind-${kind}`, named("kind", kind)])]), turnTable(turns), pager(place, data, turns.length, t("pager.earlier")), data.removed ? h("p", { class: "about" }, t("session.removed", { n: count(data.removed) })) : null),
       section(t("session.content"), {}, h("p", { class: "about" }, t("session.content.off"))),
     ];
   },
