@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-pub(super) use crate::wording::grouped;
+pub(super) use crate::wording::{grouped, one_line, visible};
 use crate::{config, daemon, ledger};
 
 /// How a command failed.
@@ -55,25 +55,6 @@ impl From<io::Error> for Failure {
         }
         Failure::failed(format!("failed to write the output: {error}"))
     }
-}
-
-/// Text with control characters made visible, so that nothing from a log can drive a terminal. Line ends stay.
-pub(super) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        let is_direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (c.is_control() && c != '\n') || is_direction {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
-/// One line of visible text.
-pub(super) fn one_line(text: &str) -> String {
-    visible(text).replace('\n', "\\n")
 }
 
 /// Prints one JSON document.

@@ -205,6 +205,18 @@ impl Measures {
     }
 }
 
+impl Measure {
+    /// The disjoint kinds of tokens.
+    pub const TOKENS: [Measure; 6] = [
+        Measure::UncachedInput,
+        Measure::CacheRead,
+        Measure::CacheWrite5m,
+        Measure::CacheWrite1h,
+        Measure::VisibleOutput,
+        Measure::Reasoning,
+    ];
+}
+
 fn error_measure(reason: ErrorReason) -> Measure {
     match reason {
         ErrorReason::RateLimited => Measure::RateLimited,

@@ -39,6 +39,9 @@ pub(super) fn migrate(connection: &Connection, path: &Path, version: i64) -> Res
         transaction.execute_batch(include_str!("sessions.sql")).map_err(at(path))?;
         transaction.execute_batch(include_str!("availability.sql")).map_err(at(path))?;
     }
+    if version < 3 {
+        super::migrate_folds::migrate(&transaction).map_err(|error| super::open::name_path(error, path))?;
+    }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit().map_err(at(path))?;
     Ok(())

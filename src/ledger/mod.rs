@@ -5,6 +5,7 @@
 //! thread around it: it tries again while the disk is full and writes the folds now and then. `retention`,
 //! `reprice` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
 
+mod adjustment_query;
 mod availability;
 mod availability_query;
 mod batch;
@@ -21,6 +22,7 @@ mod intern;
 mod kinds;
 mod measure;
 mod migrate;
+mod migrate_folds;
 mod moment;
 mod open;
 mod reprice;
@@ -44,6 +46,7 @@ mod tests;
 mod usage;
 pub mod writer;
 
+pub use adjustment_query::Adjusted;
 pub use availability::ProbeResult;
 pub use availability_query::{AvailabilityQuery, Facts, TargetFacts, request_counts};
 pub use batch::{Batch, Context, MAX_SESSION_NAME};

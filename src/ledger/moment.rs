@@ -4,6 +4,7 @@
 //! is written. Rows are found through the chain of their part or, where there is none, through the blocks of their time.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -13,7 +14,8 @@ use foldhash::quality::RandomState;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fold::{BLOCK_ROWS, stored_mark};
-use super::intern::{ATTRIBUTES, NameKind, read_attributes, stored_attributes};
+use super::intern::{ATTRIBUTES, NameKind, read_attributes, read_currencies, stored_attributes};
+use super::measure::{Measure, Measures};
 use super::open::{Error, open_for_reading};
 use super::row;
 use super::session::{PART, read_part, stored_part};
@@ -148,17 +150,25 @@ impl Moment {
         Ok(())
     }
 
-    /// The currency in which most requests are priced, over all time.
+    /// The currency in which most requests are priced, over the last week that has any.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub fn usual_currency(&self) -> Result<Option<Currency>, Error> {
+        let currencies = read_currencies(&self.connection)?;
         let mut statement = self.connection.prepare_cached(
-            "SELECT currency FROM rollups WHERE currency <> 0 GROUP BY currency ORDER BY sum(requests) DESC, currency LIMIT 1",
+            "SELECT currency, data FROM rollup_days WHERE currency <> 0 AND day > (SELECT max(day) - 7 FROM rollup_days)",
         )?;
-        let id: Option<u32> = statement.query_row([], |row| row.get(0)).optional()?;
-        let code = id.map(|id| self.name(id)).transpose()?;
-        Ok(code.and_then(|code| Currency::parse(&code)))
+        let mut rows = statement.query([])?;
+        let mut requests: BTreeMap<u32, i64> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let sums = Measures::unpack(row.get_ref(1)?.as_blob().unwrap_or_default())?;
+            *requests.entry(row.get(0)?).or_default() += sums.get(Measure::Requests);
+        }
+        // Of equal ones the one that came up first.
+        let usual = requests.iter().max_by_key(|(id, requests)| (**requests, Reverse(**id)));
+        let known = usual.and_then(|(usual, _)| currencies.iter().find(|(id, _)| id == usual));
+        Ok(known.or(currencies.first()).map(|(_, currency)| *currency))
     }
 
     /// Parts that hold rows which the parts on disk do not hold yet, as they are with them, by id; of one session or of

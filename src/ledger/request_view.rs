@@ -46,7 +46,8 @@ pub struct RequestFilter {
 
 impl RequestFilter {
     /// Whether only time and attributes are asked for, which rollups know.
-    pub(super) fn is_of_attributes(&self) -> bool {
+    #[must_use]
+    pub fn is_of_attributes(&self) -> bool {
         self.users.is_empty()
             && self.sessions.is_empty()
             && self.statuses.is_empty()

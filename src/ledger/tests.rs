@@ -310,7 +310,7 @@ fn a_ledger_of_version_1_is_copied_and_brought_to_this_version() {
     old.execute_batch(include_str!("../../tests/ledger/version-1.sql")).unwrap();
     drop(old);
     let error = Info::read(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("it has version 1, and this program reads version 2"), "{error}");
+    assert!(error.contains("it has version 1, and this program reads version 3"), "{error}");
     drop(open(folder.path()));
     let report = Check::run(folder.path()).unwrap();
     assert!(report.is_ok(), "{:?}", report.findings);

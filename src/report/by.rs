@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::record::{Attributes, Micros};
@@ -21,7 +22,7 @@ pub enum By {
     Period(Period),
     /// Hour of the day, 00 to 23.
     Hour,
-    /// Each hour, as the time at which it begins in UTC. Of totals only.
+    /// Each hour of the zone's clock, as the time at which it begins in UTC.
     EachHour,
     /// Currency of the cost, empty for what has no cost. Of totals only.
     Currency,
@@ -98,14 +99,25 @@ impl fmt::Display for By {
             By::Attribute(attribute) => attribute.label(),
             By::Dimension(name) => name,
             By::Period(period) => period.label(),
-            By::Hour => "hour",
-            By::EachHour => "each_hour",
+            By::Hour => "hour_of_day",
+            By::EachHour => "hour",
             By::Currency => "currency",
         })
     }
 }
 
 impl By {
+    /// The columns that every request has a value in, if perhaps an empty one.
+    pub const ATTRIBUTES: [By; 7] = [
+        By::Attribute(Attribute::Gateway),
+        By::Attribute(Attribute::Route),
+        By::Attribute(Attribute::Provider),
+        By::Attribute(Attribute::Model),
+        By::Attribute(Attribute::Consumer),
+        By::Attribute(Attribute::Upstream),
+        By::Attribute(Attribute::Mode),
+    ];
+
     /// Reads a word; `dimensions` are the names of the known ones.
     ///
     /// # Errors
@@ -113,7 +125,7 @@ impl By {
     pub fn parse(word: &str, dimensions: &[String]) -> Result<By, Unknown> {
         let attributes = Attribute::ALL.into_iter().map(By::Attribute);
         let periods = Period::ALL.into_iter().map(By::Period);
-        let fixed = std::iter::once(By::User).chain(attributes).chain(periods).chain([By::Hour]);
+        let fixed = std::iter::once(By::User).chain(attributes).chain(periods).chain([By::EachHour, By::Hour]);
         let all: Vec<By> = fixed.chain(dimensions.iter().cloned().map(By::Dimension)).collect();
         if let Some(found) = all.iter().find(|by| by.to_string() == word) {
             return Ok(found.clone());
@@ -122,6 +134,21 @@ impl By {
         let near = nearest(word, known.iter().map(String::as_str));
         let hint = near.map_or_else(String::new, |near| format!("; did you mean {}?", quoted(near)));
         Err(Unknown { word: word.to_owned(), known, hint })
+    }
+
+    /// As [`By::parse`], for money: `currency` is a column too.
+    ///
+    /// # Errors
+    /// It is neither a word of the list nor a dimension.
+    pub fn parse_money(word: &str, dimensions: &[String]) -> Result<By, Unknown> {
+        if word == "currency" { Ok(By::Currency) } else { By::parse(word, dimensions) }
+    }
+
+    /// The attribute of a name, else the dimension of that name: what filters of the configuration name.
+    #[must_use]
+    pub fn attribute_or_dimension(name: &str) -> By {
+        let attribute = Attribute::ALL.into_iter().find(|attribute| attribute.label() == name);
+        attribute.map_or_else(|| By::Dimension(name.to_owned()), By::Attribute)
     }
 
     /// Whether it tells times apart.
@@ -141,12 +168,18 @@ impl By {
         }
     }
 
-    /// The value of a stretch of time.
-    pub(super) fn of_slice(&self, slice: &Slice) -> String {
+    /// The value of a stretch of time of a zone.
+    pub(super) fn of_slice(&self, slice: &Slice, zone: &TimeZone) -> String {
         match self {
             By::Period(period) => period.of_date(slice.date).to_string(),
             By::Hour => format!("{:02}", slice.hour),
-            By::User | By::Attribute(_) | By::Dimension(_) | By::EachHour | By::Currency => String::new(),
+            By::EachHour => {
+                let second = slice.from.div_euclid(1_000_000);
+                let offset = Timestamp::from_second(second).map_or(0, |at| i64::from(zone.to_offset(at).seconds()));
+                let begins = second - (second + offset).rem_euclid(3_600);
+                Timestamp::from_second(begins).map_or_else(|_| String::new(), |hour| hour.to_string())
+            }
+            By::User | By::Attribute(_) | By::Dimension(_) | By::Currency => String::new(),
         }
     }
 }
@@ -163,7 +196,9 @@ mod tests {
     #[test]
     fn words_are_read_and_a_misspelt_one_is_told() {
         let dimensions = ["team".to_owned()];
-        for word in ["user", "consumer", "gateway", "model", "mode", "day", "week", "month", "hour", "team"] {
+        for word in
+            ["user", "consumer", "gateway", "model", "mode", "day", "week", "month", "hour", "hour_of_day", "team"]
+        {
             assert_eq!(By::parse(word, &dimensions).unwrap().to_string(), word);
         }
         let error = By::parse("modle", &dimensions).unwrap_err().to_string();

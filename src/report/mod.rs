@@ -1,11 +1,21 @@
 //! Questions to the ledger whose answers are figures by group and period: the same for commands, API and pages.
 //!
 //! [`By`] is what figures are grouped by, [`usage`] the time of use with its turns, tokens and cost, [`totals`] the
-//! requests with errors, tokens and cost: by group, over time, the first of them. [`recent`] is the last hour by
-//! minutes, [`turns`] one session, [`sla`] a month's availability; [`shape`] is how each thing looks in JSON. Reads one moment
-//! of a ledger and computes; how an answer is printed is for who asked.
+//! requests with errors, tokens and cost: by group, over time, the first of them. [`cost`] is what those totals come to in
+//! one currency, and what counters say besides. [`forecast`] and [`anomaly`] are arithmetic over such sums, [`outlook`] a
+//! month's, [`budget`] compares them with limits. [`recent`] is the last hour by minutes, [`turns`] one session, [`sla`] a
+//! month's availability. Reads one moment of a ledger and computes; [`document`] is how an answer is written, [`shape`] how
+//! each thing looks in JSON.
 
+mod amounts;
+pub mod anomaly;
+pub mod budget;
 mod by;
+pub mod cost;
+pub mod document;
+pub mod exchange;
+pub mod forecast;
+pub mod outlook;
 pub mod recent;
 pub mod shape;
 pub mod sla;
@@ -17,4 +27,5 @@ pub mod usage;
 #[cfg(test)]
 mod usage_tests;
 
-pub use by::{By, Unknown};
+pub use amounts::{Amounts, amounts_text, ratio};
+pub use by::{Attribute, By, Unknown};

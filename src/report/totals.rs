@@ -249,13 +249,7 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
 
 /// The value of a column of time.
 fn of_moment(by: &By, at: Micros, zone: &TimeZone) -> String {
-    match by {
-        By::EachHour => {
-            let hour = at.div_euclid(3_600_000_000) * 3_600;
-            Timestamp::from_second(hour).map_or_else(|_| String::new(), |hour| hour.to_string())
-        }
-        other => slice_at(at, zone).map_or_else(String::new, |slice| other.of_slice(&slice)),
-    }
+    slice_at(at, zone).map_or_else(String::new, |slice| by.of_slice(&slice, zone))
 }
 
 /// What a list of groups is ordered by, the largest first.

@@ -256,7 +256,7 @@ impl<'a> Sums<'a> {
         }
         let question = self.question;
         let slice = slice_at(at, &question.zone);
-        let of = |by: &By| slice.as_ref().map_or_else(String::new, |slice| by.of_slice(slice));
+        let of = |by: &By| slice.as_ref().map_or_else(String::new, |slice| by.of_slice(slice, &question.zone));
         let group: Group = question.by.iter().map(|by| self.number(&of(by))).collect();
         if self.of_time.len() >= MAX_REMEMBERED {
             self.of_time.clear();
@@ -368,8 +368,8 @@ impl<'a> Sums<'a> {
         self.rows(part, rows)
     }
 
-    /// Whether no column of time changes and comes back between a part's first and last start: with hours and no days
-    /// that is only sure within one hour.
+    /// Whether no column of time changes and comes back between a part's first and last start: with hours of the day that
+    /// is only sure within one hour.
     fn is_one_stretch(&self, part: &Part) -> bool {
         !self.question.by.contains(&By::Hour) || part.last_start - part.start < 4 * QUARTER
     }

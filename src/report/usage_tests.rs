@@ -102,16 +102,17 @@ fn of_total(total: &Figures) -> (u64, u64, u64, i64, BTreeMap<Currency, i128>) {
     (total.requests, total.tokens.total(), total.turns, total.time, total.costs.clone())
 }
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "day",
-    "hour",
+    "hour_of_day",
     "user",
     "model",
     "user,day",
-    "colour,week,hour",
+    "colour,week,hour_of_day",
     "gateway,month",
     "consumer",
-    "user,model,day,hour",
+    "user,model,day,hour_of_day",
+    "hour,model",
 ];
 
 #[test]
@@ -150,7 +151,7 @@ fn the_hour_that_a_clock_skips_has_no_time() {
     // 00:40 to 01:21 UTC: 01:40 to 03:21 in Berlin, where 02:00 to 03:00 does not exist.
     let one = |minute| Asked { session: "s", user: "u", model: "a", minute, round: 0 };
     commit(&mut ledger, batch([one(160), one(180), one(200)]));
-    let hours = ask(folder.path(), "hour", "Europe/Berlin", i64::MIN, i64::MAX).groups;
+    let hours = ask(folder.path(), "hour_of_day", "Europe/Berlin", i64::MIN, i64::MAX).groups;
     let found: Vec<(&str, i64)> =
         hours.iter().map(|(group, figures)| (group[0].as_str(), figures.time / MINUTE)).collect();
     assert_eq!(found, [("01", 20), ("03", 21)]);

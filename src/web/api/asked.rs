@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::parameter::{self, Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
-use crate::ledger::Privacy;
+use crate::ledger::{Moment, Privacy};
 use crate::record::{Currency, Micros};
 use crate::sla::Month;
 use crate::web::App;
@@ -201,6 +201,14 @@ impl<'a> Asked<'a> {
         self.instance.folder.as_deref().ok_or_else(|| {
             Problem::unavailable("this instance keeps no ledger to ask (data_dir: none); set data_dir to a folder")
         })
+    }
+
+    /// One moment of the ledger.
+    ///
+    /// # Errors
+    /// Nothing is kept, or it cannot be read.
+    pub(super) fn open(&self) -> Result<Moment, Problem> {
+        Ok(Moment::open(self.folder()?)?)
     }
 
     /// An absolute address of a page.

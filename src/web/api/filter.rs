@@ -117,7 +117,7 @@ impl Asked<'_> {
     }
 
     /// A dimension may be configured and not be in any request yet, or the other way round.
-    fn dimension_names(&self, moment: &Moment) -> Result<Vec<String>, Problem> {
+    pub(super) fn dimension_names(&self, moment: &Moment) -> Result<Vec<String>, Problem> {
         let mut known = usage::dimensions(moment)?;
         known.extend(self.instance.dimensions.iter().filter(|name| !known.contains(name)).cloned().collect::<Vec<_>>());
         Ok(known)
@@ -135,6 +135,23 @@ impl Asked<'_> {
         for word in words {
             let column =
                 By::parse(word, &known).map_err(|error| Problem::bad(format!("the parameter `by`: {error}")))?;
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The columns of `by` for money, each once: `currency` is one too.
+    ///
+    /// # Errors
+    /// There is no such column, or the ledger cannot be read.
+    pub(super) fn columns_of_money(&self, moment: &Moment) -> Result<Vec<By>, Problem> {
+        let known = self.dimension_names(moment)?;
+        let mut columns: Vec<By> = Vec::new();
+        for word in self.texts("by") {
+            let column = By::parse_money(word.trim(), &known)
+                .map_err(|error| Problem::bad(format!("the parameter `by`: {error}")))?;
             if !columns.contains(&column) {
                 columns.push(column);
             }

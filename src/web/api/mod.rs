@@ -8,6 +8,8 @@
 //! provides), then the resources. Figures come from [`crate::report`] and [`crate::ledger`]; nothing is computed here.
 
 mod asked;
+mod consumers;
+mod cost;
 mod endpoint;
 mod filter;
 mod instance;
@@ -44,6 +46,8 @@ static RESOURCES: &[Resource] = &[
     Resource { endpoints: sessions::ENDPOINTS, schemas: include_str!("sessions.json") },
     Resource { endpoints: usage::ENDPOINTS, schemas: include_str!("usage.json") },
     Resource { endpoints: stats::ENDPOINTS, schemas: include_str!("stats.json") },
+    Resource { endpoints: cost::ENDPOINTS, schemas: include_str!("cost.json") },
+    Resource { endpoints: consumers::ENDPOINTS, schemas: include_str!("consumers.json") },
     Resource { endpoints: sla::ENDPOINTS, schemas: include_str!("sla.json") },
     Resource { endpoints: prices::ENDPOINTS, schemas: include_str!("prices.json") },
     Resource { endpoints: status::ENDPOINTS, schemas: include_str!("status.json") },

@@ -8,7 +8,7 @@ use super::filter::{LIST, PERIOD, USUAL, ZONE};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
-use crate::ledger::{Measure, Moment, RequestFilter, RequestList};
+use crate::ledger::{Measure, RequestFilter, RequestList};
 use crate::pricing::{Request, Row};
 use crate::record::{Micros, ServiceTier};
 use crate::report::totals::{Question, totals};
@@ -89,7 +89,7 @@ fn matching(asked: &Asked<'_>) -> Result<Value, Problem> {
 
 fn unpriced(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let by = ["gateway", "provider", "model"].map(|name| asked.column(&moment, name));
     let question = Question {
         by: by.into_iter().collect::<Result<_, _>>()?,

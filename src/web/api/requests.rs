@@ -57,7 +57,7 @@ fn sort(asked: &Asked<'_>, moment: &Moment) -> Result<RequestSort, Problem> {
 
 fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let page = moment.requests(&RequestList {
         filter: asked.requests(&moment, period)?,
         sort: sort(asked, &moment)?,
@@ -89,7 +89,7 @@ pub(super) fn described(asked: &Asked<'_>, moment: &Moment, stored: &Stored) -> 
 }
 
 fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let id = super::parameter::count(&asked.rest).and_then(|id| i64::try_from(id).ok());
     let stored = id.map(|id| moment.request(id)).transpose()?.flatten();
     let Some(stored) = stored else {

@@ -1,4 +1,4 @@
-//! Addresses and pages of lists, as the API writes them; figures are shaped by [`crate::report::shape`].
+//! Addresses and pages of lists, as the API writes them; figures are shaped by [`crate::report`].
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, Period};
 use super::problem::Problem;
-pub(super) use crate::report::shape::{costs, figures, money, ratio, request, seconds, session, time, tokens, usage};
+pub(super) use crate::report::document::{
+    amounts_json as costs, figures_json as figures, group_json as named, money_json as money, time_json as time,
+    tokens_json as tokens, usage_figures_json as usage,
+};
+pub(super) use crate::report::ratio;
+pub(super) use crate::report::shape::{request, seconds, session};
 
 /// Text as one segment of a path: everything but letters, digits and `-._~` is percent-encoded (RFC 3986, 2.3).
 pub(super) fn encoded(text: &str) -> String {
@@ -43,8 +48,8 @@ pub(super) fn answer_of(asked: &Asked<'_>, period: Period, mut says: Value) -> V
 }
 
 /// Name of the zone in which the answer counts days and months.
-pub(super) fn zone_name<'a>(asked: &'a Asked<'_>) -> &'a str {
-    asked.zone.iana_name().unwrap_or("UTC")
+pub(super) fn zone_name(asked: &Asked<'_>) -> String {
+    crate::report::document::zone_name(&asked.zone)
 }
 
 /// Where a list goes on: the place of its last entry, which nobody needs to understand.

@@ -10,7 +10,6 @@ use super::filter::{GROUPS, PERIOD, REQUESTS, USUAL_GROUPS};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
-use super::usage::named;
 use crate::ledger::Moment;
 use crate::record::{Currency, Micros};
 use crate::report::recent::recent;
@@ -110,7 +109,7 @@ fn of(asked: &Asked<'_>, moment: &Moment) -> Result<Of, Problem> {
 }
 
 fn overview(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let (now, zone) = (asked.instance.now, &asked.zone);
     let whole = |since: Micros, until: Micros| -> Result<Figures, Problem> {
         let period = Period { since: Some(since), until: Some(until) };
@@ -159,7 +158,7 @@ fn overview(asked: &Asked<'_>) -> Result<Value, Problem> {
         "month": shape::figures(&whole(month, now)?),
         "month_before_same_time": shape::figures(&whole(month_before, same_time_last_month)?),
         "availability": availability, "open_sessions": status.sessions_open.values().sum::<u64>(),
-        "models": models, "trend": trend,
+        "forecast": super::cost::this_month(asked, &moment)?, "models": models, "trend": trend,
     });
     Ok(shape::answer(asked, says))
 }
@@ -192,7 +191,7 @@ impl Starts {
 }
 
 fn realtime(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let found = recent(&moment, asked.instance.now)?;
     let minutes: Vec<Value> = found
         .minutes
@@ -213,7 +212,7 @@ fn realtime(asked: &Asked<'_>) -> Result<Value, Problem> {
 }
 
 fn over_time(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let name = asked.text("step").unwrap_or("hour");
     let (length, usual) = match name {
         "hour" => (HOUR, Some(DAY)),
@@ -246,7 +245,7 @@ fn over_time(asked: &Asked<'_>) -> Result<Value, Problem> {
                 .map(|(time, figures)| json!({"time": time, "figures": shape::figures(figures)}))
                 .collect();
             let group = series.group.iter().cloned().collect::<Vec<_>>();
-            json!({"group": named(&by, &group), "other": !by.is_empty() && group.is_empty(), "points": points})
+            json!({"group": shape::named(&by, &group), "other": !by.is_empty() && group.is_empty(), "points": points})
         })
         .collect();
     let by: Vec<String> = by.iter().map(ToString::to_string).collect();
@@ -255,7 +254,7 @@ fn over_time(asked: &Asked<'_>) -> Result<Value, Problem> {
 }
 
 fn by_group(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let period = asked.period()?;
     let by = asked.columns(&moment, &[])?;
     let question = Question { by: by.clone(), ..question(asked, &moment, period)? };
@@ -280,7 +279,7 @@ fn by_group(asked: &Asked<'_>) -> Result<Value, Problem> {
                 shape::figures(found.map_or(&Figures::default(), |(_, figures)| figures))
             });
             json!({
-                "group": named(&by, values), "figures": shape::figures(figures),
+                "group": shape::named(&by, values), "figures": shape::figures(figures),
                 "share_of_cost": shares(figures, &cost), "before": earlier,
             })
         })
@@ -303,7 +302,7 @@ fn shares(figures: &Figures, whole: &std::collections::BTreeMap<Currency, i128>)
 }
 
 fn largest(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let moment = Moment::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let period = asked.period()?;
     let by = asked.columns(&moment, &["model"])?;
     let of = of(asked, &moment)?;
@@ -315,7 +314,7 @@ fn largest(asked: &Asked<'_>) -> Result<Value, Problem> {
         .iter()
         .map(|(values, figures)| {
             json!({
-                "group": named(&by, values), "figures": shape::figures(figures),
+                "group": shape::named(&by, values), "figures": shape::figures(figures),
                 "share": shape::ratio(of.measure(figures), whole),
             })
         })

@@ -1,6 +1,6 @@
 //! Time of use: sessions, their time and turns, tokens and cost, by who, what and when.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::asked::Asked;
 use super::endpoint::Endpoint;
@@ -8,7 +8,6 @@ use super::filter::{GROUPS, PERIOD, USUAL_GROUPS};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
-use crate::report::By;
 use crate::report::usage::{self, Question};
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[Endpoint::get(
@@ -25,16 +24,9 @@ const BY: &[Parameter] = &[Parameter::new(
     "columns of a group, of: gateway, route, provider, model, upstream, mode, consumer, user, a dimension, day, week, month, hour; default: day",
 )];
 
-/// Values of a group under the names of their columns.
-pub(super) fn named(by: &[By], values: &[String]) -> Value {
-    let group: Map<String, Value> =
-        by.iter().zip(values).map(|(by, value)| (by.to_string(), Value::from(value.as_str()))).collect();
-    Value::Object(group)
-}
-
 fn answer(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
-    let moment = usage::open(asked.folder()?)?;
+    let moment = asked.open()?;
     let question = Question {
         by: asked.columns(&moment, &["day"])?,
         since: period.since.unwrap_or(i64::MIN),
@@ -46,7 +38,7 @@ fn answer(asked: &Asked<'_>) -> Result<Value, Problem> {
     let (groups, next) = shape::page(asked, used.groups, limit, |(values, _)| values.clone())?;
     let groups: Vec<Value> = groups
         .iter()
-        .map(|(values, figures)| json!({"group": named(&question.by, values), "figures": shape::usage(figures)}))
+        .map(|(values, figures)| json!({"group": shape::named(&question.by, values), "figures": shape::usage(figures)}))
         .collect();
     let by: Vec<String> = question.by.iter().map(ToString::to_string).collect();
     let says = json!({"by": by, "groups": groups, "total": shape::usage(&used.total), "next": next});
