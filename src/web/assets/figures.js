@@ -57,9 +57,9 @@ export function list(names) {
 
 /// How a request ended.
 export function outcome(request) {
-  return request.outcome === "success"
-    ? badge(String(request.status || "200"), "good")
-    : badge(`${named("reason", request.outcome)}${request.status ? ` · ${request.status}` : ""}`, "bad");
+  if (request.outcome === "success") return badge(String(request.status || t("series.succeeded")), "good");
+  const reason = named("reason", request.outcome);
+  return request.status ? [badge(String(request.status), "bad"), h("div", { class: "bad-text small" }, reason)] : badge(reason, "bad");
 }
 
 /// What a request cost, or why nobody knows.

@@ -26,7 +26,7 @@ export default {
   load(place, signal) {
     const asking = { ...asked(place, "month"), ...chosen(place) };
     return gather({
-      cost: get("cost", { ...asking, by: by(place) }, signal),
+      cost: get("cost", { ...asking, by: by(place), limit: 1000 }, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "month") }, signal),
       forecast: get("cost/forecast", {}, signal),
       budgets: get("budgets", {}, signal),
@@ -94,7 +94,7 @@ function trend(points, form) {
   return charts.length ? h("div", { class: "charts" }, charts) : empty(t("cost.empty"));
 }
 
-function groups({ groups: all, total }, name) {
+function groups({ groups: all, total, next }, name) {
   if (!all.length) return empty(t("cost.empty"));
   const main = usualCurrency(all.map(({ cost }) => cost));
   const of = (row) => asNumber(row.cost.find((one) => one.currency === main));
@@ -119,6 +119,7 @@ function groups({ groups: all, total }, name) {
         { label: t("column.unpriced"), number: true, cell: (row) => (row.unpriced_requests ? badge(count(row.unpriced_requests), "warn") : h("span", { class: "none" }, "0")) },
       ],
     }),
+    next ? h("p", { class: "about" }, t("groups.cut", { n: count(all.length) })) : null,
   ];
 }
 

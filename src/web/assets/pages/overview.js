@@ -44,7 +44,7 @@ function notices({ anomalies, status }) {
   if (status?.ready === false) list.push(["bad", t("notice.not_ready"), "status"]);
   for (const source of status?.sources ?? []) if (source.catching_up) list.push(["warn", t("notice.catching_up", { name: source.name }), "status"]);
   const hours = anomalies?.anomalies?.filter((one) => Date.now() - Date.parse(one.hour) < 172_800_000) ?? [];
-  for (const one of hours.slice(0, 2)) list.push(["warn", t("notice.anomaly", { times: compact(one.times), ago: ago(one.hour) }), "cost"]);
+  for (const one of hours.slice(0, 2)) list.push(["warn", one.times ? t("notice.anomaly", { times: compact(one.times), ago: ago(one.hour) }) : t("notice.anomaly_new", { ago: ago(one.hour) }), "cost"]);
   return list.length ? h("ul", { class: "notices" }, list.map(([tone, text, page]) => h("li", { class: tone }, h("a", { href: to(page) }, text)))) : null;
 }
 
@@ -114,6 +114,7 @@ function lastDay({ trend }) {
 
 /// The three charts of a row of points: requests, cost of each currency, tokens.
 export function trendCharts(points, form) {
+  if (!points.length) return empty(t("usage.empty"));
   const times = points.map(({ time: moment }) => begin(moment));
   const values = (pick) => points.map(({ figures: one }) => pick(one));
   const costs = points.map(({ figures: one }) => one.cost);
@@ -148,6 +149,7 @@ export function amount(value) {
 }
 
 function models(list) {
+  if (!list.length) return empty(t("usage.empty"));
   const most = Math.max(1, ...list.map(({ figures: one }) => one.requests));
   const sorted = [...list].sort((a, b) => b.figures.requests - a.figures.requests);
   return table({

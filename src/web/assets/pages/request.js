@@ -10,6 +10,9 @@ import { table } from "../table.js";
 import { named, t } from "../words.js";
 import { lengthBar } from "./session.js";
 
+/// What is told of a price row beside its prices, which the table has.
+const PRICE = ["provider", "model", "source", "valid_from", "note"];
+
 export default {
   title: (place, data) => t("request.title", { time: data ? stamp(data.request.start) : "" }),
   above: () => ["requests", t("nav.requests")],
@@ -50,11 +53,14 @@ export default {
           request.assumed.length ? h("ul", { class: "plain-list" }, request.assumed.map((one) => h("li", {}, badge(t("assumed"), "warn"), " ", foreign(named("assumed", one))))) : null,
           logged ? h("p", {}, t("request.logged"), " ", money(logged, { exact: true })) : null,
           arithmetic.length ? h("pre", { class: "arithmetic", tabindex: 0, "aria-label": t("request.price") }, arithmetic.join("\n")) : null,
-          row ? facts(Object.entries(row).filter(([, value]) => value !== null && typeof value !== "object").map(([name, value]) => [named("price", name), foreign(String(value))])) : null)),
+          row ? facts([...PRICE.map((name) => [named("price", name), row[name] === undefined || row[name] === null ? null : foreign(String(row[name]))]), [t("price.id"), data.price_row_id ? foreign(data.price_row_id) : null]]) : null)),
       section(t("session.content"), {}, h("p", { class: "about" }, t("session.content.off"))),
     ];
   },
 };
+
+/// The price table's names of kinds by the ones whose colours they have.
+const COLOURS = { input: "uncached_input", cache_write_5m: "cache_write", cache_write_1h: "cache_write" };
 
 function kindTable(kinds, request) {
   const currency = request.cost?.currency ?? "";
@@ -64,7 +70,7 @@ function kindTable(kinds, request) {
     rows: kinds,
     keyOf: ({ kind }) => kind,
     columns: [
-      { label: t("column.kind"), main: true, cell: ({ kind }) => [h("i", { class: `key kind-${kind}` }), named("kind", kind)] },
+      { label: t("column.kind"), main: true, cell: ({ kind }) => [h("i", { class: `key kind-${COLOURS[kind] ?? kind}` }), named("kind", kind)] },
       { label: t("column.tokens"), number: true, cell: ({ tokens }) => count(tokens), total: () => count(kinds.reduce((sum, kind) => sum + kind.tokens, 0)) },
       { label: t("column.per_million", { currency }), number: true, cell: ({ price_per_million: price }) => price ?? "–", total: () => "" },
       { label: t("column.amount", { currency }), number: true, cell: ({ amount }) => amount ?? "–", total: () => request.cost ? money(request.cost, { exact: true }) : "–" },

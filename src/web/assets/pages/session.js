@@ -86,12 +86,13 @@ function turnTable(turns) {
     columns: [
       { label: t("column.turn"), main: true, cell: ({ number, request }) => [h("a", { href: to("requests", request.id) }, t("session.turn", { n: count(number) })), h("div", { class: "dim small" }, time(request.start))] },
       { label: t("column.outcome"), cell: ({ request }) => [outcome(request), request.tools?.length ? h("div", { class: "dim small" }, t("column.tools"), ": ", list(request.tools)) : null] },
-      { label: t("column.model"), cell: ({ request }) => modelLink(request.model, { since: "30d" }) },
+      // One model is named above already.
+      new Set(turns.map(({ request }) => request.model).filter(Boolean)).size > 1 ? { label: t("column.model"), cell: ({ request }) => modelLink(request.model, { since: "30d" }) } : null,
       { label: t("column.first_token"), number: true, cell: ({ request }) => length(request.first_token_seconds) },
       { label: t("column.duration"), number: true, cell: ({ request }) => [length(request.seconds), " ", lengthBar(request, most)] },
       { label: t("column.tokens"), number: true, cell: ({ request }) => [h("span", { title: t("overview.in_out", { input: count(request.tokens.input), output: count(request.tokens.output) }) }, `${count(request.tokens.input)} → ${count(request.tokens.output)}`), " ", tokenBar(request.tokens, mostTokens)] },
       { label: t("column.cost"), number: true, cell: ({ request }) => costOf(request) },
       { label: t("column.so_far"), number: true, cell: (turn) => monies(turn.cost_so_far, { exact: true }) },
-    ],
+    ].filter(Boolean),
   });
 }
