@@ -357,7 +357,7 @@ fn lists(folder: &Path, user: &dyn Fn(u64) -> Vec<String>) {
     let began = now();
     let moment = Moment::open(folder).expect("open the ledger");
     let mut count = 0_usize;
-    let ended = moment.each_request(&none, |_| -> Result<ControlFlow<()>, Error> {
+    let ended = moment.each_request(&none, 0, |_| -> Result<ControlFlow<()>, Error> {
         count += 1;
         Ok(ControlFlow::Continue(()))
     });

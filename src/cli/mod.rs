@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod explain;
+mod export;
 mod figures;
 mod health;
 mod import;
@@ -17,9 +18,11 @@ mod prices;
 mod probe;
 mod relay;
 mod report;
+mod report_cost;
 mod report_sla;
 mod report_sla_text;
 mod run;
+mod scope;
 mod sessions;
 mod time;
 
@@ -86,6 +89,9 @@ enum Command {
     /// Figures by group and period
     #[command(subcommand)]
     Report(report::Command),
+    /// Requests, sessions and charges as files for other programs
+    #[command(subcommand)]
+    Export(export::Command),
     /// Look at a target from outside
     #[command(subcommand)]
     Probe(probe::Command),
@@ -234,6 +240,7 @@ pub fn main() -> ExitCode {
         Command::Prices(command) => prices::run(&command),
         Command::Sessions(command) => sessions::run(&command),
         Command::Report(command) => report::run(&command),
+        Command::Export(command) => export::run(&command),
         Command::Probe(command) => probe::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Relay(arguments) => relay::run(&arguments),

@@ -161,7 +161,12 @@ fn add_note(note: &Note) -> Result<(), Failure> {
         return Err(Failure::misuse(format!("a note is one line of 1 to {MAX_NOTE} bytes")));
     }
     folder(&config)?;
-    let Opened { mut ledger, .. } = daemon::open(&config, &Clock::system())?;
+    let Opened { mut ledger, .. } = daemon::open(&config, &Clock::system()).map_err(|error| match error {
+        daemon::Error::Ledger(held @ ledger::Error::Locked { .. }) => {
+            Failure::misuse(format!("failed to {held}; or post the note to its /api/v1/sla/notes"))
+        }
+        other => other.into(),
+    })?;
     if !ledger.add_note(target, number, text)? {
         let message = format!("{} has no outage {number}; `tokentail report sla` lists them by month", quoted(target));
         return Err(Failure::misuse(message));

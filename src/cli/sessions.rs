@@ -122,7 +122,7 @@ pub(super) fn folder(config: &Config) -> Result<PathBuf, Failure> {
 }
 
 /// How people and secrets were kept out of the ledger; `None` where nobody ever wrote to the folder.
-fn privacy(config: &Config) -> Result<Option<Privacy>, Failure> {
+pub(super) fn privacy(config: &Config) -> Result<Option<Privacy>, Failure> {
     let key = daemon::load_made_privacy_key(config.privacy.key_file.as_deref(), &daemon::data_dir(config))?;
     Ok(key.map(|key| Privacy { key, hash_sessions: config.privacy.session_ids == SessionIds::Hashed }))
 }
@@ -177,13 +177,13 @@ fn stored_user(query: &SessionQuery, privacy: Option<&Privacy>, user: &str) -> R
     Ok(privacy.pseudonym(user))
 }
 
-fn parse_currency(text: &str) -> Result<Currency, Failure> {
+pub(super) fn parse_currency(text: &str) -> Result<Currency, Failure> {
     Currency::parse(text)
         .ok_or_else(|| Failure::misuse(format!("--currency {text:?} is no currency; write three capital letters")))
 }
 
 /// A decimal amount in nano-units.
-fn parse_amount(text: &str) -> Result<i128, Failure> {
+pub(super) fn parse_amount(text: &str) -> Result<i128, Failure> {
     let parse = || {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -269,6 +269,7 @@ impl App for Sidecar {
         let in_force = self.in_force.read();
         Instance {
             folder: self.folder.clone(),
+            clock: self.clock.clone(),
             now,
             // Before the first commit of this run, everything that was committed ever is in the answer.
             as_of: self.writer.last_commit().unwrap_or(now),
@@ -320,6 +321,12 @@ impl App for Sidecar {
             reload_time: in_force.reload_time,
             reload_successful: in_force.reload_successful,
         }
+    }
+
+    fn delete_before(&self, before: Micros, by: &str) -> Result<(u64, u64), String> {
+        self.ready()?;
+        let deleted = self.writer.delete_before(before, by).map_err(|error| error.to_string())?;
+        Ok((deleted.requests, deleted.left))
     }
 
     fn note(&self, target: &str, outage: u64, text: &str) -> Result<bool, String> {

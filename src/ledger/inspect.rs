@@ -304,12 +304,18 @@ fn row_sums(connection: &Connection) -> Result<BTreeMap<Group, Measures>, Error>
     Ok(sums)
 }
 
-fn adjustment_sums(connection: &Connection, kind: &str) -> Result<BTreeMap<Group, Measures>, Error> {
+/// Sums of the rows that are gone.
+fn removed_sums(connection: &Connection) -> Result<BTreeMap<Group, Measures>, Error> {
+    adjustment_sums(connection, &["retention", "deletion"])
+}
+
+fn adjustment_sums(connection: &Connection, kinds: &[&str]) -> Result<BTreeMap<Group, Measures>, Error> {
     let sql = format!(
-        "SELECT gateway, provider, model, currency, {} FROM adjustments WHERE kind = ?1 GROUP BY 1, 2, 3, 4",
+        "SELECT gateway, provider, model, currency, {} FROM adjustments WHERE kind IN (?1, ?2) GROUP BY 1, 2, 3, 4",
         measure::columns(|column| format!("sum({column})"))
     );
-    sums(connection, &sql, [kind])
+    let kind = |index: usize| kinds.get(index).copied().unwrap_or_default();
+    sums(connection, &sql, [kind(0), kind(1)])
 }
 
 fn rollups(connection: &Connection) -> Result<Finding, Error> {
@@ -328,7 +334,7 @@ fn rollups(connection: &Connection) -> Result<Finding, Error> {
     }
     rollups.retain(|_, measures| !measures.is_zero());
     let mut expected = row_sums(connection)?;
-    for (group, measures) in adjustment_sums(connection, "retention")? {
+    for (group, measures) in removed_sums(connection)? {
         expected.entry(group).or_default().add(&measures);
     }
     expected.retain(|_, measures| !measures.is_zero());
@@ -370,7 +376,7 @@ fn counters(connection: &Connection) -> Result<Finding, Error> {
     }
     let mut expected: BTreeMap<String, [i128; 4]> = BTreeMap::new();
     let reported =
-        [row_sums(connection)?, adjustment_sums(connection, "retention")?, adjustment_sums(connection, "reprice")?];
+        [row_sums(connection)?, removed_sums(connection)?, adjustment_sums(connection, &["reprice"])?];
     for ((gateway, ..), measures) in reported.into_iter().flatten() {
         let get = |measure: Measure| i128::from(measures.get(measure));
         let input = [Measure::UncachedInput, Measure::CacheRead, Measure::CacheWrite5m, Measure::CacheWrite1h];

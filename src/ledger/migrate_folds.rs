@@ -29,6 +29,7 @@ type Cells = BTreeMap<(i64, u32, CurrencyId), Measures>;
 pub(super) fn migrate(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("ALTER TABLE rollups RENAME TO rollups_2")?;
     connection.execute_batch(include_str!("folds.sql"))?;
+    connection.execute_batch(include_str!("audit.sql"))?;
     for measure in Measure::ALL.iter().skip(MEASURES).take(KINDS) {
         let column = measure.column();
         connection.execute_batch(&format!("ALTER TABLE adjustments ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0"))?;

@@ -57,9 +57,10 @@ pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use intern::Privacy;
 pub use measure::{Measure, Measures};
-pub use moment::{Moment, is_cut};
+pub use moment::{Deadline, Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use reprice::{Repriced, Repricing};
+pub use retention::Deleted;
 pub use request_view::{
     ErrorFilter, Order, PageEnd, RequestFilter, RequestList, RequestPage, RequestSort, StatusFilter, Stored,
 };

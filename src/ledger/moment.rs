@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use foldhash::quality::RandomState;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -19,11 +20,24 @@ use super::measure::{Measure, Measures};
 use super::open::{Error, open_for_reading};
 use super::row;
 use super::session::{PART, read_part, stored_part};
+use crate::clock::Clock;
 use crate::record::{Attributes, Currency, Micros, Row};
 use crate::session::{DerivedId, Key, Name, Part};
 
 /// Dictionary entries that are remembered; beyond, they are read again.
 const MAX_REMEMBERED: usize = 65_536;
+
+/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
+const PROGRESS_STEPS: i32 = 2_000;
+
+/// When a question is cut.
+#[derive(Clone, Debug)]
+pub struct Deadline {
+    /// Reads time.
+    pub clock: Clock,
+    /// The end.
+    pub at: Instant,
+}
 
 /// One moment of a ledger. What is committed after the first question is not seen.
 #[derive(Debug)]
@@ -38,12 +52,30 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Opens a ledger's folder for reading.
+    /// Opens a ledger's folder for reading, for as long as it takes.
     ///
     /// # Errors
     /// There is no ledger, or it cannot be read.
     pub fn open(folder: &Path) -> Result<Moment, Error> {
-        let (connection, _) = open_for_reading(folder)?;
+        Moment::over(open_for_reading(folder)?.0)
+    }
+
+    /// The same, but what has not been answered at the deadline is cut: [`Error::TooSlow`].
+    ///
+    /// While a moment is open, the write-ahead log keeps all that is committed: with a deadline of 10 s that is bounded by
+    /// what ten seconds bring, and the log's room is used again after it. A stream for somebody who reads slowly is better
+    /// asked for in steps, each with a moment of its own: [`Moment::each_request`] goes on behind an id.
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read.
+    pub fn open_until(folder: &Path, deadline: Deadline) -> Result<Moment, Error> {
+        let (mut connection, _) = open_for_reading(folder)?;
+        let Deadline { clock, at } = deadline;
+        connection.progress_handler(PROGRESS_STEPS, Some(move || clock.instant() >= at))?;
+        Moment::over(connection)
+    }
+
+    fn over(connection: Connection) -> Result<Moment, Error> {
         connection.set_prepared_statement_cache_capacity(32);
         connection.execute_batch("BEGIN")?;
         let mark = stored_mark(&connection)?;

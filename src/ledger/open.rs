@@ -133,9 +133,9 @@ pub enum Error {
     /// Anything else that SQLite says.
     #[error("use the ledger: {0}")]
     Database(String),
-    /// A question would take too long: it was cut.
-    #[error("answer from the ledger: cut after {} s; ask for less time or fewer groups", .0.as_secs())]
-    TooSlow(Duration),
+    /// A question took too long and was cut.
+    #[error("answer from the ledger: it took too long and was cut; ask for less time or fewer groups")]
+    TooSlow,
     /// A question has too many groups to be held in memory.
     #[error("answer from the ledger: more than {0} groups; ask for less time or fewer columns")]
     TooManyGroups(usize),
@@ -174,6 +174,7 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
         let message = error.to_string();
         match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Error::TooSlow,
             Some(ErrorCode::DiskFull) => Error::Full(message),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Error::Corrupt { path: PathBuf::new(), message }
@@ -499,10 +500,12 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
     teach_to_add(connection)?;
     if version == 0 {
         let measures = measure::columns(|column| format!("{column} INTEGER NOT NULL"));
-        let schema =
-            include_str!("schema.sql").replace("{measures}", &measures).replace("{folds}", include_str!("folds.sql"))
-                + include_str!("sessions.sql")
-                + include_str!("availability.sql");
+        let schema = include_str!("schema.sql")
+            .replace("{measures}", &measures)
+            .replace("{folds}", include_str!("folds.sql"))
+            + include_str!("sessions.sql")
+            + include_str!("availability.sql")
+            + include_str!("audit.sql");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
         ))?;

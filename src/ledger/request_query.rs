@@ -136,13 +136,15 @@ impl Moment {
         super::kinds::price_row(&self.connection, id)
     }
 
-    /// Calls `found` with every request that fits, in the order of the log, until it breaks. One row is held at a time.
+    /// Calls `found` with every request behind the row `after` that fits, in the order of the log, until it breaks. One row is
+    /// held at a time. A stream in steps begins behind row 0, and goes on behind the last one found.
     ///
     /// # Errors
     /// The ledger cannot be read, or what `found` fails with.
     pub fn each_request<E: From<Error>>(
         &self,
         filter: &RequestFilter,
+        after: i64,
         mut found: impl FnMut(&Stored) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         let Some(matcher) = Matcher::resolve(self, filter)? else { return Ok(()) };
@@ -151,7 +153,7 @@ impl Moment {
             self.each_of_sessions(&matcher, |row, _| ids.push(row.id))?;
             ids.sort_unstable();
             ids.dedup();
-            for id in ids {
+            for id in ids.into_iter().filter(|id| *id > after) {
                 let Some(stored) = self.request(id)? else { continue };
                 if found(&stored)?.is_break() {
                     return Ok(());
@@ -165,7 +167,7 @@ impl Moment {
             ranges.push((span.block * BLOCK_ROWS - 1, (span.block + 1) * BLOCK_ROWS - 1, span.full.then_some(span)));
         }
         ranges.push((self.tail_block() * BLOCK_ROWS - 1, self.last, None));
-        for (after, until, full) in ranges {
+        for (begin, until, full) in ranges.into_iter().filter(|(_, until, _)| *until > after) {
             let mut places = None;
             if let Some(span) = full {
                 let block = Block::new(&self.connection, span.block);
@@ -174,11 +176,12 @@ impl Moment {
                     continue;
                 }
                 let first = block.first();
-                places = Some(selected.into_iter().map(move |place| first + i64::from(place)).collect::<Vec<i64>>());
+                let ids = selected.into_iter().map(move |place| first + i64::from(place));
+                places = Some(ids.filter(|id| *id > after).collect::<Vec<i64>>());
             }
             let mut failure: Result<ControlFlow<()>, E> = Ok(ControlFlow::Continue(()));
             let mut next = 0;
-            row::each_while(&self.connection, after, until, |id, bytes| {
+            row::each_while(&self.connection, begin.max(after), until, |id, bytes| {
                 if let Some(places) = &places {
                     let Some(wanted) = places.get(next) else { return Ok(ControlFlow::Break(())) };
                     if *wanted != id {

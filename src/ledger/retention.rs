@@ -11,7 +11,7 @@ use super::intern::CurrencyId;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger};
 use super::row;
-use crate::record::{Attributes, Currency};
+use crate::record::{Attributes, Currency, Micros};
 
 /// What an adjustment is grouped by.
 pub(super) type AdjustmentKey = (String, String, String, Option<Currency>);
@@ -29,6 +29,15 @@ impl Adjustment {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&AdjustmentKey, &Measures)> {
         self.0.iter().filter(|(_, measures)| !measures.is_zero())
     }
+}
+
+/// What a deletion did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Requests that are gone.
+    pub requests: u64,
+    /// Older requests that stay because their block of 8,192 rows holds younger ones: they go with it.
+    pub left: u64,
 }
 
 impl Ledger {
@@ -64,12 +73,62 @@ impl Ledger {
             _ => None,
         };
         let Some(block): Option<i64> = expired.or(too_large) else { return Ok(more) };
+        self.remove_block(block, "retention")?;
+        Ok(true)
+    }
+
+    /// Removes the oldest block of which all rows start before a moment, whether sinks have sent them or not. Returns how
+    /// many rows went; `None` where there is no such block.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written; nothing was removed.
+    pub(super) fn delete_step(&mut self, before: Micros) -> Result<Option<u64>, Error> {
+        if self.folds.is_dirty() {
+            self.write_folds()?;
+        }
+        let full = (self.folds.mark + 1) / BLOCK_ROWS - 1;
+        let block: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT block FROM blocks WHERE last_start < ?1 AND block <= ?2 ORDER BY block LIMIT 1")?
+            .query_map((before, full), |row| row.get(0))?
+            .next()
+            .transpose()?;
+        block.map(|block| self.remove_block(block, "deletion")).transpose()
+    }
+
+    /// Ends a deletion: writes down that it was made, and counts what is left.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written.
+    pub(super) fn delete_done(&mut self, before: Micros, by: &str, requests: u64) -> Result<Deleted, Error> {
+        let detail = serde_json::json!({ "before": before, "requests": requests, "by": by }).to_string();
+        self.connection
+            .prepare_cached("INSERT INTO audit (made, action, detail) VALUES (?1, 'delete requests', ?2)")?
+            .execute((self.clock.now(), detail))?;
+        let mut left = 0;
+        let blocks: Vec<i64> = self
+            .connection
+            .prepare_cached("SELECT block FROM blocks WHERE first_start < ?1")?
+            .query_map([before], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for block in blocks {
+            row::each(&self.connection, block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1, |row, _| {
+                left += u64::from(row.start < before);
+                Ok(())
+            })?;
+        }
+        Ok(Deleted { requests, left })
+    }
+
+    /// Removes the rows of a block with what is kept of them, but for rollups, and keeps what they counted.
+    fn remove_block(&mut self, block: i64, kind: &str) -> Result<u64, Error> {
         let (after, until) = (block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1);
         let mut adjustment = Adjustment::default();
-        for row in row::read_range(&self.connection, after, until)? {
+        let rows = row::read_range(&self.connection, after, until)?;
+        for row in &rows {
             let attributes = self.interner.attributes(&self.connection, row.attributes)?;
-            let kinds = self.folds.kinds.of(&self.connection, &row, attributes.service_tier)?;
-            adjustment.cell(&attributes, row.cost.map(|cost| cost.currency)).observe(&row, &kinds);
+            let kinds = self.folds.kinds.of(&self.connection, row, attributes.service_tier)?;
+            adjustment.cell(&attributes, row.cost.map(|cost| cost.currency)).observe(row, &kinds);
         }
         self.atomically(|ledger| {
             let connection = &ledger.connection;
@@ -77,9 +136,9 @@ impl Ledger {
             connection.prepare_cached("DELETE FROM blocks WHERE block = ?1")?.execute([block])?;
             columns::remove(connection, block)?;
             ledger.remove_sessions(until)?;
-            ledger.write_adjustment("retention", &adjustment)
+            ledger.write_adjustment(kind, &adjustment)
         })?;
-        Ok(true)
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
     /// Runs steps in one transaction, which is undone if any of them fails.

@@ -80,7 +80,7 @@ CREATE TABLE files (
     position TEXT NOT NULL
 ) STRICT;
 
--- What counters still count and rows no longer say: kind is retention or reprice. counters = rows + adjustments.
+-- What counters still count and rows no longer say: kind is retention, deletion or reprice. counters = rows + adjustments.
 CREATE TABLE adjustments (
     id        INTEGER PRIMARY KEY,
     made      INTEGER NOT NULL,

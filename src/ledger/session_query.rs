@@ -44,6 +44,12 @@ impl SessionQuery {
         Ok(SessionQuery { moment: Moment::open(folder)? })
     }
 
+    /// Reads sessions of a moment.
+    #[must_use]
+    pub fn new(moment: Moment) -> SessionQuery {
+        SessionQuery { moment }
+    }
+
     /// The moment that is read.
     #[must_use]
     pub fn moment(&self) -> &Moment {

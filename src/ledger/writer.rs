@@ -1,5 +1,6 @@
 //! The thread that commits what it is handed, tries again while the disk is full, and keeps the folds and the jobs going.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ use super::availability_query::Facts;
 use super::batch::Batch;
 use super::config::Retention;
 use super::open::{Error, Ledger};
+use super::retention::Deleted;
 use super::sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 use super::tally::Tally;
 use crate::clock::Clock;
@@ -84,8 +86,17 @@ enum Message {
     Probes(Vec<ProbeResult>),
     Facts([Micros; 3], SyncSender<Facts>),
     Note(String, u64, String, SyncSender<bool>),
+    Delete(Micros, String, SyncSender<Deleted>),
     ClockStep,
     Stop,
+}
+
+/// A deletion that goes on between batches.
+struct Deletion {
+    before: Micros,
+    by: String,
+    requests: u64,
+    reply: SyncSender<Deleted>,
 }
 
 /// The running writer: hand batches to it.
@@ -235,6 +246,17 @@ impl Handle {
         answer.recv().map_err(|_| Ended)
     }
 
+    /// Removes requests that start before a moment, by whole blocks of 8,192 rows, a few between two batches, and writes
+    /// down who asked. Returns when that is done.
+    ///
+    /// # Errors
+    /// The writer has ended; what was removed so far is gone.
+    pub fn delete_before(&self, before: Micros, by: &str) -> Result<Deleted, Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Delete(before, by.to_owned(), reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
     /// Counts a step of the wall clock.
     ///
     /// # Errors
@@ -371,13 +393,15 @@ struct Thread {
     clock: Clock,
     folds_written: Instant,
     retention_looked: Option<Instant>,
+    deletions: VecDeque<Deletion>,
 }
 
 impl Thread {
     fn new(ledger: Ledger, retention: Retention, status: Arc<Mutex<Status>>, spares: Spares, wakers: Wakers) -> Thread {
         let clock = ledger.clock.clone();
         let folds_written = clock.instant();
-        Thread { folds_written, retention_looked: None, ledger, retention, status, spares, wakers, clock }
+        let deletions = VecDeque::new();
+        Thread { folds_written, retention_looked: None, ledger, retention, status, spares, wakers, clock, deletions }
     }
 
     /// Tells those who wait for it that something was committed.
@@ -387,7 +411,9 @@ impl Thread {
 
     fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
         loop {
-            let wait = if self.is_dirty() {
+            let wait = if !self.deletions.is_empty() {
+                Duration::ZERO
+            } else if self.is_dirty() {
                 FOLD_INTERVAL
             } else if self.ledger.session_fold.sessions.is_empty() {
                 RETENTION_INTERVAL
@@ -459,6 +485,9 @@ impl Thread {
                     let added = self.until_written(|ledger| ledger.add_note(&target, outage, &text))?;
                     let Some(added) = added else { return Ok(()) };
                     let _ = reply.send(added);
+                }
+                Ok(Message::Delete(before, by, reply)) => {
+                    self.deletions.push_back(Deletion { before, by, requests: 0, reply });
                 }
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
@@ -574,6 +603,7 @@ impl Thread {
         let open = self.ledger.open_sessions();
         self.status.lock().sessions_open = open;
         self.publish_sinks();
+        self.delete()?;
         let looked = self.retention_looked.is_some_and(|at| now.saturating_duration_since(at) < RETENTION_INTERVAL);
         if !looked {
             let retention = self.retention.clone();
@@ -588,6 +618,36 @@ impl Thread {
             }
             if !more {
                 self.retention_looked = Some(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Some steps of the deletion that was asked for first.
+    fn delete(&mut self) -> Result<(), Error> {
+        for _ in 0..RETENTION_STEPS {
+            let Some(deletion) = self.deletions.front() else { return Ok(()) };
+            let (before, by, requests) = (deletion.before, deletion.by.clone(), deletion.requests);
+            let (mut removed, mut done) = (None, None);
+            self.attempt("deletion", |ledger| {
+                removed = ledger.delete_step(before)?;
+                if removed.is_none() {
+                    done = Some(ledger.delete_done(before, &by, requests)?);
+                }
+                Ok(())
+            })?;
+            if let Some(done) = done {
+                if let Some(deletion) = self.deletions.pop_front() {
+                    // Whoever asked may have gone; what was asked for is done all the same.
+                    let _ = deletion.reply.send(done);
+                }
+            } else if let Some(removed) = removed {
+                if let Some(deletion) = self.deletions.front_mut() {
+                    deletion.requests += removed;
+                }
+            } else {
+                // The disk is full: later.
+                return Ok(());
             }
         }
         Ok(())

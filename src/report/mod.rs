@@ -7,6 +7,8 @@
 //! month's availability. Reads one moment of a ledger and computes; [`document`] is how an answer is written, [`shape`] how
 //! each thing looks in JSON.
 
+#[cfg(test)]
+mod agree_tests;
 mod amounts;
 pub mod anomaly;
 pub mod budget;
@@ -14,6 +16,7 @@ mod by;
 pub mod cost;
 pub mod document;
 pub mod exchange;
+pub mod export;
 pub mod forecast;
 pub mod outlook;
 pub mod recent;

@@ -28,6 +28,8 @@ pub(crate) use live::{Stamp, stamp};
 pub use route::{ROUTES, Route};
 pub use server::{Bound, bind, check, serve, serve_router};
 
+use crate::record::Micros;
+
 /// What the daemon provides. Every function runs beside the server's own threads and may block for a while.
 pub trait App: Send + Sync + 'static {
     /// The metrics as an OpenMetrics 1.0 page.
@@ -56,6 +58,14 @@ pub trait App: Send + Sync + 'static {
 
     /// What the sidecar itself is doing.
     fn status(&self) -> api::Status;
+
+    /// Removes requests that start before a moment, by whole blocks, and writes down who asked. Returns how many are gone, and
+    /// how many older ones stay because their block holds younger ones.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be removed, for people.
+    fn delete_before(&self, before: Micros, by: &str) -> Result<(u64, u64), String>;
 
     /// Adds a note to an outage of a target, told by its number; whether there is such an outage.
     ///

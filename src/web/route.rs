@@ -187,11 +187,12 @@ async fn ask(site: Arc<Site>, endpoint: &'static api::Endpoint, request: Request
     let (parts, body) = request.into_parts();
     match site.admit(&parts, Access::Role(endpoint.role), endpoint.method != Method::GET).await {
         Err(refusal) => reply::refusal(&refusal),
-        Ok(_) => {
+        Ok(identity) => {
             let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
             let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             let base = site.gate.rules.base(host, tls);
-            site.api.answer(endpoint, Request::from_parts(parts, body), base).await
+            let caller = api::Caller { base, user: identity.user };
+            site.api.answer(endpoint, Request::from_parts(parts, body), caller).await
         }
     }
 }

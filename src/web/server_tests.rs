@@ -63,6 +63,10 @@ impl App for Fake {
         api::Status::default()
     }
 
+    fn delete_before(&self, _: crate::record::Micros, _: &str) -> Result<(u64, u64), String> {
+        Ok((0, 0))
+    }
+
     fn note(&self, _: &str, _: u64, _: &str) -> Result<bool, String> {
         Ok(false)
     }

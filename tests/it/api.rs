@@ -59,7 +59,8 @@ fn follow(log: &Path, folder: &Path, more: &str) -> Sidecar {
     let config = folder.join("tokentail.yaml");
     let text = format!(
         "sources: [{{name: higress, format: higress, path: {log:?}}}]\nprobes: [{{name: chat, kind: tcp, address: \
-         \"127.0.0.1:9\", interval: 1h}}]\n{more}"
+         \"127.0.0.1:9\", interval: 1h}}]\ncost: {{budgets: [{{name: all, unit: requests, limit: 10, period: month}}, \
+         {{name: app, filter: {{consumer: app}}, unit: USD, limit: 5, period: day}}]}}\n{more}"
     );
     fs::write(&config, text).expect("write the configuration");
     Sidecar::start(arguments!["--config", config, "--data-dir", folder.join("data")])
@@ -112,6 +113,12 @@ const QUESTIONS: &[(&str, &[&str])] = &[
         &["", "?by=model,hour&month=2026-11&compare=true", "?by=consumer,user&limit=1", "?by=day&session=long-session"],
     ),
     ("/api/v1/stats/top", &["", "?by=user&of=errors&limit=1", "?by=consumer&of=cost", "?of=unpriced&since=2026-01-01"]),
+    ("/api/v1/cost", &["", "?by=model,currency,day&limit=1&month=2026-11", "?by=user&user=alice&error=none"]),
+    ("/api/v1/cost/forecast", &["", "?month=2026-10&model=gpt-4o", "?month=2999-01"]),
+    ("/api/v1/cost/anomalies", &["", "?since=30d&consumer=app"]),
+    ("/api/v1/budgets", &[""]),
+    ("/api/v1/consumers", &["", "?sort=cost&limit=1&since=2020-01-01", "?sort=name"]),
+    ("/api/v1/consumers/{name}", &["app", "app?month=2026-11"]),
     ("/api/v1/prices/unpriced", &["", "?since=2020-01-01&limit=1"]),
     (
         "/api/v1/sessions",
@@ -396,6 +403,10 @@ fn without_a_ledger_the_api_says_so() {
     for path in [
         "requests",
         "requests/1",
+        "cost",
+        "budgets",
+        "consumers",
+        "consumers/x",
         "sessions",
         "sessions/x",
         "usage",
@@ -410,4 +421,91 @@ fn without_a_ledger_the_api_says_so() {
     assert_eq!(get(&sidecar, "/api/v1/status")["ledger"], Value::Null);
     get(&sidecar, "/api/v1/prices?limit=1");
     get(&sidecar, "/api/v1/openapi.json");
+}
+
+/// Posts a body, whose headers may be given otherwise.
+fn post(sidecar: &Sidecar, path: &str, body: &str, more: &[(&str, &str)]) -> (u16, Value) {
+    let length = body.len().to_string();
+    let mut headers = vec![("Content-Type", "application/json")];
+    headers.retain(|(name, _)| !more.iter().any(|(given, _)| given == name));
+    headers.extend(more);
+    // What follows the last header is the body.
+    let last = format!("{length}\r\n\r\n{body}");
+    headers.push(("Content-Length", &last));
+    let answer = sidecar.ask("POST", path, &headers);
+    (answer.status, json_of(&answer))
+}
+
+#[test]
+fn old_requests_are_deleted_and_what_is_posted_is_checked() {
+    let (sidecar, _folder) = start();
+    let delete = "/api/v1/requests/delete";
+    let body = "{\"before\":\"2020-01-01\"}";
+    let (status, answer) = post(&sidecar, delete, body, &[]);
+    let said = (status, &answer["deleted"], &answer["before"]);
+    assert_eq!(said, (200, &json!(0), &json!("2020-01-01T00:00:00Z")), "{answer}");
+    for (body, status, code) in [
+        ("[]", 400, "bad_body"),
+        ("{", 400, "bad_body"),
+        ("{}", 400, "bad_parameter"),
+        ("{\"before\":1}", 400, "bad_parameter"),
+        ("{\"before\":\"soon\"}", 400, "bad_parameter"),
+        ("{\"before\":\"2999-01-01\"}", 400, "bad_parameter"),
+        ("{\"before\":\"30d\",\"x\":\"1\"}", 400, "bad_parameter"),
+    ] {
+        let (got, answer) = post(&sidecar, delete, body, &[]);
+        assert_eq!((got, &answer["error"]["code"]), (status, &json!(code)), "{body}: {answer}");
+    }
+    let large = format!("{{\"before\":\"{}\"}}", "1".repeat(70_000));
+    assert_eq!(post(&sidecar, delete, &large, &[]).0, 413);
+    for (header, status, code) in [
+        (("Content-Type", "text/plain"), 415, "content_type"),
+        (("Origin", "http://attacker.example"), 403, "cross_origin"),
+        (("X-Forwarded-For", "198.51.100.9"), 403, "authentication_not_configured"),
+    ] {
+        let (got, answer) = post(&sidecar, delete, body, &[header]);
+        assert_eq!((got, &answer["error"]["code"]), (status, &json!(code)), "{header:?}");
+    }
+}
+
+#[test]
+fn a_note_needs_an_outage_and_one_line() {
+    let (sidecar, _folder) = start();
+    for (body, status) in [
+        (r#"{"target":"chat","outage":1,"text":"the disk was full"}"#, 404),
+        (r#"{"target":"chat","outage":0,"text":"x"}"#, 400),
+        (r#"{"target":"chat","outage":1,"text":"a\nb"}"#, 400),
+        (r#"{"target":"chat","outage":1}"#, 400),
+    ] {
+        let (got, answer) = post(&sidecar, "/api/v1/sla/notes", body, &[]);
+        assert_eq!(got, status, "{body}: {answer}");
+    }
+}
+
+/// Nano-units of amounts of one currency.
+fn nanos(amounts: &Value) -> i128 {
+    let of = |amount: &Value| -> i128 {
+        let text = amount["total"].as_str().expect("money");
+        let (units, rest) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |text: String| text.parse::<i128>().expect("digits");
+        digits(units.to_owned()) * money::NANOS + digits(format!("{rest:0<9}"))
+    };
+    amounts.as_array().expect("amounts").iter().map(of).sum()
+}
+
+#[test]
+fn money_adds_up_by_kind_and_consumers_and_budgets_show_it() {
+    let (sidecar, _folder) = start();
+    let cost = get(&sidecar, "/api/v1/cost?by=model");
+    let total = get(&sidecar, "/api/v1/stats/totals")["total"].clone();
+    assert_eq!(cost["total"]["cost"], total["cost"]);
+    let kinds = cost["total"]["kinds"].as_object().expect("kinds");
+    assert_eq!(kinds.values().map(nanos).sum::<i128>(), nanos(&total["cost"]));
+    let one = get(&sidecar, "/api/v1/consumers/app")["consumer"].clone();
+    assert_eq!((&one["figures"]["requests"], &one["figures"]["cost"]), (&total["requests"], &total["cost"]));
+    assert_eq!((one["models"].as_array().map(Vec::len), &one["captured"]), (Some(2), &json!(false)));
+    assert_eq!((one["budgets"].as_array().map(Vec::len), &one["budgets"][0]["name"]), (Some(1), &json!("app")));
+    assert_eq!(get(&sidecar, "/api/v1/consumers")["consumers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(get(&sidecar, "/api/v1/budgets")["budgets"].as_array().map(Vec::len), Some(2));
+    assert_eq!(refused(&sidecar, "/api/v1/consumers/nobody", 404).0, "not_found");
 }

@@ -2,6 +2,7 @@
 //! error that names it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -10,12 +11,16 @@ use super::endpoint::Endpoint;
 use super::instance::Instance;
 use super::parameter::{self, Kind, Parameter};
 use super::problem::Problem;
+use super::serve::Caller;
 use super::shape;
-use crate::ledger::{Moment, Privacy};
+use crate::ledger::{Deadline, Moment, Privacy};
 use crate::record::{Currency, Micros};
 use crate::sla::Month;
 use crate::web::App;
 use crate::web::config::TRACE_ID;
+
+/// How long an answer may take before it is cut.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came with a request, as text.
 #[derive(Clone, Copy, Debug)]
@@ -26,16 +31,16 @@ pub(super) struct Raw<'a> {
     pub(super) query: &'a str,
     /// The body; empty for none.
     pub(super) body: &'a [u8],
-    /// What absolute addresses begin with.
-    pub(super) base: &'a str,
 }
 
 /// A question whose every value is allowed.
 pub(super) struct Asked<'a> {
     pub(super) app: &'a dyn App,
     pub(super) instance: Instance,
-    /// What absolute addresses begin with.
-    pub(super) base: String,
+    /// Who asks.
+    pub(super) caller: Caller,
+    /// When the answer is cut.
+    pub(super) deadline: Deadline,
     /// Whose days, months and hours.
     pub(super) zone: TimeZone,
     /// The rest of the path, decoded.
@@ -57,11 +62,18 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// A part of it cannot be read, is unknown or is not allowed.
-    pub(super) fn read(app: &'a dyn App, endpoint: &Endpoint, raw: Raw<'_>) -> Result<Asked<'a>, Problem> {
+    pub(super) fn read(
+        app: &'a dyn App,
+        endpoint: &Endpoint,
+        raw: Raw<'_>,
+        caller: &Caller,
+    ) -> Result<Asked<'a>, Problem> {
         let instance = app.instance();
+        let at = instance.clock.instant() + PATIENCE;
         let mut asked = Asked {
             app,
-            base: raw.base.to_owned(),
+            caller: caller.clone(),
+            deadline: Deadline { clock: instance.clock.clone(), at },
             zone: instance.zone.clone(),
             instance,
             rest: String::new(),
@@ -203,17 +215,25 @@ impl<'a> Asked<'a> {
         })
     }
 
-    /// One moment of the ledger.
+    /// One moment of the ledger, which answers until the deadline.
     ///
     /// # Errors
     /// Nothing is kept, or it cannot be read.
     pub(super) fn open(&self) -> Result<Moment, Problem> {
+        Ok(Moment::open_until(self.folder()?, self.deadline.clone())?)
+    }
+
+    /// One moment of the ledger, for as long as it takes.
+    ///
+    /// # Errors
+    /// Nothing is kept, or it cannot be read.
+    pub(super) fn open_for_long(&self) -> Result<Moment, Problem> {
         Ok(Moment::open(self.folder()?)?)
     }
 
     /// An absolute address of a page.
     pub(super) fn page(&self, path: &str, id: &str) -> String {
-        format!("{}{path}{}", self.base, shape::encoded(id))
+        format!("{}{path}{}", self.caller.base, shape::encoded(id))
     }
 
     /// The address of a session's page.

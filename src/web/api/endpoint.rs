@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::asked::Asked;
 use super::parameter::Parameter;
 use super::problem::Problem;
+use super::stream::Start;
 use crate::web::config::Role;
 
 /// One path of the API with one method.
@@ -21,10 +22,16 @@ pub(crate) struct Endpoint {
     pub(super) query: &'static [&'static [Parameter]],
     /// Fields of its body.
     pub(super) body: &'static [Parameter],
-    /// Name of its answer's schema.
-    pub(super) schema: &'static str,
-    /// Makes the answer, on a thread that may block.
-    pub(super) answer: fn(&Asked<'_>) -> Result<Value, Problem>,
+    pub(super) answer: Answer,
+}
+
+/// How an answer is made, on a thread that may block.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    /// A document, and the name of its schema.
+    Value { schema: &'static str, make: fn(&Asked<'_>) -> Result<Value, Problem> },
+    /// A file of any length, in one of the formats of exports.
+    File(fn(&Asked<'_>, &mut Start) -> Result<(), Problem>),
 }
 
 impl Endpoint {
@@ -36,7 +43,8 @@ impl Endpoint {
         schema: &'static str,
         answer: fn(&Asked<'_>) -> Result<Value, Problem>,
     ) -> Endpoint {
-        Endpoint { method: Method::GET, path, role: Role::Viewer, about, query, body: &[], schema, answer }
+        let answer = Answer::Value { schema, make: answer };
+        Endpoint { method: Method::GET, path, role: Role::Viewer, about, query, body: &[], answer }
     }
 
     /// A path that writes, for administrators.
@@ -47,7 +55,19 @@ impl Endpoint {
         schema: &'static str,
         answer: fn(&Asked<'_>) -> Result<Value, Problem>,
     ) -> Endpoint {
-        Endpoint { method: Method::POST, path, role: Role::Admin, about, query: &[], body, schema, answer }
+        let answer = Answer::Value { schema, make: answer };
+        Endpoint { method: Method::POST, path, role: Role::Admin, about, query: &[], body, answer }
+    }
+
+    /// A path that gives a file.
+    pub(super) const fn file(
+        path: &'static str,
+        about: &'static str,
+        query: &'static [&'static [Parameter]],
+        write: fn(&Asked<'_>, &mut Start) -> Result<(), Problem>,
+    ) -> Endpoint {
+        let answer = Answer::File(write);
+        Endpoint { method: Method::GET, path, role: Role::Viewer, about, query, body: &[], answer }
     }
 
     /// Everything that its query takes.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::clock::Clock;
 use crate::ledger::Privacy;
 use crate::meter::{SinkGauges, SlaGauges};
 use crate::pricing::{Budget, ExchangeRate, Table};
@@ -18,6 +19,8 @@ use crate::sla::Span;
 pub struct Instance {
     /// Folder of the ledger; `None` where nothing is kept.
     pub folder: Option<PathBuf>,
+    /// Reads time for deadlines.
+    pub clock: Clock,
     /// Wall time.
     pub now: Micros,
     /// Time of the last commit; everything committed until then is in the answer.
@@ -103,6 +106,7 @@ impl Instance {
         let now = 1_795_248_000_000_000;
         Instance {
             folder: None,
+            clock: Clock::manual(now),
             now,
             as_of: now,
             zone: TimeZone::UTC,

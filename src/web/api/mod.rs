@@ -4,7 +4,7 @@
 //! the schemas of its answers. From these tables come the router, the checks of what is asked, the OpenAPI document and
 //! the README's table; tests hold real answers against the schemas. In reading order: `endpoint` (a row), `parameter`
 //! (names and allowed values), `asked` (a request becomes a checked question), `serve` (answered beside the server's
-//! threads, a few at a time), `problem`, `shape` (addresses, pages of lists), `openapi`, `instance` (what the daemon
+//! threads, a few at a time), `stream` (files of any length), `problem`, `shape` (addresses, pages of lists), `openapi`, `instance` (what the daemon
 //! provides), then the resources. Figures come from [`crate::report`] and [`crate::ledger`]; nothing is computed here.
 
 mod asked;
@@ -24,6 +24,7 @@ mod shape;
 mod sla;
 mod stats;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -31,7 +32,7 @@ mod usage;
 pub(super) use endpoint::Endpoint;
 pub use instance::{Instance, SourceStatus, Status};
 pub use openapi::markdown;
-pub(super) use serve::Api;
+pub(super) use serve::{Api, Caller};
 
 /// A part of the API: its endpoints and the schemas of their answers.
 struct Resource {

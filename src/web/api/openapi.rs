@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Answer, Endpoint};
 use super::{RESOURCES, endpoints};
 use crate::web::config::Role;
 
 pub(super) static ENDPOINTS: &[Endpoint] =
     &[Endpoint::get("/api/v1/openapi.json", "this API as an OpenAPI 3.1 document", &[], "Document", |asked| {
-        Ok(document(&asked.base))
+        Ok(document(&asked.caller.base))
     })];
 
 pub(super) const SCHEMAS: &str =
@@ -72,10 +72,14 @@ fn operation(endpoint: &Endpoint) -> Value {
     }
     parameters.extend(endpoint.parameters().map(|parameter| parameter.openapi("query")));
     let mut responses = Map::new();
-    responses.insert(
-        "200".to_owned(),
-        json!({"description": endpoint.about, "content": {"application/json": {"schema": reference(endpoint.schema)}}}),
-    );
+    let content = match endpoint.answer {
+        Answer::Value { schema, .. } => json!({"application/json": {"schema": reference(schema)}}),
+        Answer::File(_) => json!({
+            "text/csv": {"schema": {"type": "string"}}, "application/jsonl": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+        }),
+    };
+    responses.insert("200".to_owned(), json!({"description": endpoint.about, "content": content}));
     for (status, about) in PROBLEMS {
         responses.insert(status.to_owned(), problem(about));
     }

@@ -84,7 +84,7 @@ impl From<ledger::Error> for Problem {
     fn from(error: ledger::Error) -> Problem {
         let told = format!("failed to {error}");
         match error {
-            ledger::Error::TooSlow(_) => return Problem::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", told),
+            ledger::Error::TooSlow => return Problem::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", told),
             ledger::Error::TooManyGroups(_) => return Problem::new(StatusCode::BAD_REQUEST, "too_many_groups", told),
             ledger::Error::Cursor => return Problem::bad(told),
             _ if error.is_misuse() => return Problem::unavailable(told),

@@ -23,7 +23,10 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         list,
     ),
     Endpoint::get("/api/v1/requests/{id}", "one request with the arithmetic of its cost", &[], "RequestDetail", show),
+    Endpoint::post("/api/v1/requests/delete", "deletes requests that start before a moment", BEFORE, "Deleted", delete),
 ];
+
+const BEFORE: &[Parameter] = &[Parameter::required("before", Kind::Time, "a time, a date, or an age such as 90d")];
 
 const SORT: &[Parameter] = &[Parameter::new("sort", Kind::Choice(sorts), "what comes first; default: start"), ORDER];
 
@@ -137,6 +140,18 @@ fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
         "price_row_id": price_row.as_ref().map(Row::id), "arithmetic": arithmetic, "logged_cost": logged,
         "trace_id": trace, "trace_url": trace.as_deref().and_then(|trace| asked.trace_page(trace)),
     });
+    Ok(shape::answer(asked, says))
+}
+
+fn delete(asked: &Asked<'_>) -> Result<Value, Problem> {
+    asked.folder()?;
+    let before = asked.moment("before").ok_or_else(Problem::internal)?;
+    if before > asked.instance.now {
+        return Err(Problem::bad("`before` lies in the future: that would delete requests which are still to come"));
+    }
+    let by = asked.caller.user.as_deref().unwrap_or("api");
+    let (deleted, left) = asked.app.delete_before(before, by).map_err(Problem::unavailable)?;
+    let says = json!({"before": shape::time(before), "deleted": deleted, "left": left});
     Ok(shape::answer(asked, says))
 }
 

@@ -51,7 +51,7 @@ fn orders() -> Vec<&'static str> {
 
 fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
-    let query = SessionQuery::open(asked.folder()?)?;
+    let query = SessionQuery::new(asked.open()?);
     let mut filter = Filter {
         since: period.since,
         until: period.until,
@@ -89,7 +89,7 @@ fn described(asked: &Asked<'_>, session: &Session) -> Value {
 }
 
 fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let query = SessionQuery::open(asked.folder()?)?;
+    let query = SessionQuery::new(asked.open()?);
     let id = asked.rest.as_str();
     let mut found = query.find(&asked.session_names(id), asked.text("gateway"))?;
     let mut gateways: Vec<&str> = found.iter().map(|session| session.gateway.as_str()).collect();
