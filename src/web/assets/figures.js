@@ -50,6 +50,12 @@ export function modelLink(name, query) {
   return name ? h("a", { href: to("requests", "", { ...query, model: name }) }, foreign(name)) : foreign("");
 }
 
+/// A trace as a link where an address is configured, else what would make it one.
+export function trace({ trace_id: id, trace_url: address }) {
+  if (address) return h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, t("trace.open"));
+  return id ? [h("code", {}, foreign(id)), h("div", { class: "dim small" }, t("trace.no_address"))] : h("span", { class: "dim" }, t("trace.none"));
+}
+
 /// Models of a session or consumer.
 export function list(names) {
   return names?.length ? h("span", { class: "list" }, names.map((name, index) => [index ? ", " : "", foreign(name)])) : foreign("");

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { consumerLink, costOf, list, modelLink, outcome, sessionLink, tokenBar } from "../figures.js";
+import { consumerLink, costOf, list, modelLink, outcome, sessionLink, tokenBar, trace } from "../figures.js";
 import { count, foreign, length, money, stamp, time } from "../format.js";
 import { badge, cards, empty, facts, section } from "../panel.js";
 import { to } from "../place.js";
@@ -45,8 +45,7 @@ export default {
           [t("column.tools"), request.tools?.length ? list(request.tools) : null],
           [t("request.anomalies"), request.anomalies?.length ? request.anomalies.map((one) => badge(named("anomaly", one), "warn")) : null],
           [t("request.id"), foreign(request.id)],
-          [t("session.trace"), data.trace_url ? h("a", { href: data.trace_url, target: "_blank", rel: "noopener noreferrer" }, t("session.to_trace")) : t("trace.none")],
-          [t("request.trace_id"), data.trace_id ? h("code", {}, foreign(data.trace_id)) : null],
+          [t("session.trace"), trace(data)],
         ])),
         section(t("request.price"), { about: t("request.price.about") },
           kinds.length ? kindTable(kinds, request) : empty(request.unpriced ? t("request.unpriced") : request.usage_missing ? t("request.usage_missing") : t("request.no_tokens")),

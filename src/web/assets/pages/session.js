@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
-import { KINDS, allTokens, consumerLink, costOf, kindsOf, list, modelLink, outcome, tokenBar } from "../figures.js";
+import { KINDS, allTokens, consumerLink, costOf, kindsOf, list, modelLink, outcome, tokenBar, trace } from "../figures.js";
 import { asNumber, compact, count, currencies, foreign, length, monies, time } from "../format.js";
 import { badge, bar, cards, facts, legend, section } from "../panel.js";
 import { to } from "../place.js";
@@ -41,7 +41,7 @@ export default {
           ...Object.entries(session.dimensions ?? {}).map(([name, values]) => [name, Array.isArray(values) ? list(values) : foreign(values)]),
           [t("session.kind"), session.derived ? t("session.derived") : t("session.named")],
           [t("session.parts"), session.parts > 1 ? t("session.parts.about", { n: count(session.parts) }) : null],
-          [t("session.trace"), session.trace_url ? h("a", { href: session.trace_url, target: "_blank", rel: "noopener noreferrer" }, t("session.to_trace")) : t("trace.none")],
+          [t("session.trace"), trace(session)],
         ])),
         section(t("session.tokens"), {}, tokens(session.tokens), turns.length > 1 ? running(turns) : null)),
       section(t("session.turns"), { about: t("session.turns.about") }, legend([["first", t("column.first_token")], ["rest", t("session.rest")], ...KINDS.map((kind) => [`kind-${kind}`, named("kind", kind)])]), turnTable(turns), pager(place, data, turns.length, t("pager.earlier")), data.removed ? h("p", { class: "about" }, t("session.removed", { n: count(data.removed) })) : null),
