@@ -153,10 +153,7 @@ fn every_answer_is_as_the_document_says() {
     for (path, operations) in document["paths"].as_object().expect("paths") {
         let Some(operation) = operations.get("get") else { continue };
         let content = &operation["responses"]["200"]["content"];
-        if content.get("application/json").is_none() {
-            continue;
-        }
-        let name = content["application/json"]["schema"]["$ref"].as_str().expect("a schema");
+        let Some(name) = content["application/json"]["schema"]["$ref"].as_str() else { continue };
         let questions = QUESTIONS.iter().find(|(known, _)| known == path);
         assert!(questions.is_some(), "nobody asks {path}");
         for question in questions.expect("checked").1 {
@@ -508,4 +505,26 @@ fn money_adds_up_by_kind_and_consumers_and_budgets_show_it() {
     assert_eq!(get(&sidecar, "/api/v1/consumers")["consumers"].as_array().map(Vec::len), Some(1));
     assert_eq!(get(&sidecar, "/api/v1/budgets")["budgets"].as_array().map(Vec::len), Some(2));
     assert_eq!(refused(&sidecar, "/api/v1/consumers/nobody", 404).0, "not_found");
+}
+
+#[test]
+fn an_export_has_every_request_and_opens_in_a_spreadsheet() {
+    let (sidecar, _folder) = start();
+    let total = get(&sidecar, "/api/v1/stats/totals")["total"].clone();
+    let requests = usize::try_from(total["requests"].as_u64().expect("a count")).expect("small");
+    for (format, media_type, extra) in
+        [("csv", "text/csv; charset=utf-8", 1), ("jsonl", "application/jsonl", 0), ("json", "application/json", 2)]
+    {
+        let answer = sidecar.get(&format!("/api/v1/export/requests?format={format}&since=2020-01-01"));
+        assert_eq!((answer.status, answer.header("content-type")), (200, media_type));
+        let name = format!("attachment; filename=\"tokentail-requests-2020-01-01.{format}\"");
+        assert_eq!(answer.header("content-disposition"), name);
+        assert_eq!(answer.text().lines().count(), requests + extra, "{format}");
+    }
+    let rows = json_of(&sidecar.get("/api/v1/export/requests?format=json&user=bob"));
+    assert_eq!(rows.as_array().map(Vec::len), Some(odd_ids().len()));
+    assert!(sidecar.get("/api/v1/export/sessions").text().lines().count() > odd_ids().len());
+    assert!(sidecar.get("/api/v1/export/focus?month=2026-11").text().starts_with("BilledCost,"));
+    assert_eq!(refused(&sidecar, "/api/v1/export/requests?format=xml", 400).0, "bad_parameter");
+    assert_eq!(refused(&sidecar, "/api/v1/export/focus?dimension.x=1", 400).0, "bad_parameter");
 }

@@ -78,7 +78,7 @@ pub fn requests<W: Write>(
     let columns = REQUEST_COLUMNS.iter().map(|(name, _)| (*name).to_owned());
     let columns = columns.chain(dimensions.iter().map(|name| format!("dimension.{name}"))).collect();
     let mut table = Table::begin(out, format, columns)?;
-    moment.each_request(filter, |stored| -> Result<ControlFlow<()>, Error> {
+    moment.each_request(filter, 0, |stored| -> Result<ControlFlow<()>, Error> {
         table.row(record(moment, stored, &dimensions)?)?;
         Ok(progress(table.rows))
     })?;

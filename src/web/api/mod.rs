@@ -11,6 +11,7 @@ mod asked;
 mod consumers;
 mod cost;
 mod endpoint;
+mod exports;
 mod filter;
 mod instance;
 mod openapi;
@@ -52,6 +53,7 @@ static RESOURCES: &[Resource] = &[
     Resource { endpoints: sla::ENDPOINTS, schemas: include_str!("sla.json") },
     Resource { endpoints: prices::ENDPOINTS, schemas: include_str!("prices.json") },
     Resource { endpoints: status::ENDPOINTS, schemas: include_str!("status.json") },
+    Resource { endpoints: exports::ENDPOINTS, schemas: "{}" },
     Resource { endpoints: openapi::ENDPOINTS, schemas: openapi::SCHEMAS },
 ];
 
