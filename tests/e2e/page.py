@@ -1,5 +1,7 @@
 """Cases: the web page in a real browser, on the running binary: what a person sees, presses and must not be harmed by."""
 
+import csv
+import io
 import json
 import random
 import time
@@ -237,6 +239,9 @@ def filters_are_in_the_address_and_the_back_button_takes_them_back(case):
     page.until("location.search.includes('consumer=')")
     page.until(f"{rows} === 15", "five sessions of three turns are that consumer's")
     equal(page.run("document.querySelector('.chip bdi').textContent"), IMAGE, "the chip")
+    # The file holds what the list shows, whatever its pages.
+    text = page.run("fetch(document.querySelector('.export a').href).then((answer) => answer.text())")
+    equal(len(list(csv.DictReader(io.StringIO(text)))), 15, "rows of the exported file")
     page.run("[...document.querySelectorAll('thead a')].find((a) => a.closest('th').textContent.startsWith('Cost')).click()")
     page.until("location.search.includes('sort=cost') && document.querySelector('th[aria-sort=descending]')?.textContent.startsWith('Cost')")
     page.settled()

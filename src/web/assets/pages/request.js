@@ -14,7 +14,7 @@ import { lengthBar } from "./session.js";
 const PRICE = ["provider", "model", "source", "valid_from", "note"];
 
 export default {
-  title: (place, data) => t("request.title", { time: data ? stamp(data.request.start) : "" }),
+  title: (place, data) => (data ? t("request.title", { time: stamp(data.request.start) }) : t("request.untold", { id: place.id })),
   above: () => ["requests", t("nav.requests")],
 
   load: (place, signal) => get(`requests/${encodeURIComponent(place.id)}`, {}, signal),
@@ -28,11 +28,11 @@ export default {
         { label: t("column.duration"), value: length(request.seconds), note: lengthBar(request, request.seconds) },
         { label: t("column.tokens"), value: `${count(request.tokens.input)} → ${count(request.tokens.output)}`, note: tokenBar(request.tokens) },
         { label: t("column.cost"), value: costOf(request), note: request.assumed.length ? badge(t("assumed"), "warn") : null },
-      ]),
-      h("div", { class: "columns" },
+      ], { small: true }),
+      h("div", { class: "columns uneven" },
         section(t("request.about"), {}, facts([
           [t("column.time"), time(request.start)],
-          [t("column.session"), [sessionLink(request), request.session_derived ? h("small", {}, ` ${t("session.derived")}`) : null]],
+          [t("column.session"), [sessionLink(request), request.session_derived ? h("div", { class: "dim small" }, t("session.derived")) : null]],
           [t("column.turn"), request.chat_round === null || request.chat_round === undefined ? null : count(request.chat_round)],
           [t("column.consumer"), consumerLink(request.consumer)],
           [t("column.user"), request.user ? h("a", { href: to("requests", "", { user: request.user, since: "30d" }) }, foreign(request.user)) : foreign("")],
@@ -71,7 +71,7 @@ function kindTable(kinds, request) {
     columns: [
       { label: t("column.kind"), main: true, cell: ({ kind }) => [h("i", { class: `key kind-${COLOURS[kind] ?? kind}` }), named("kind", kind)] },
       { label: t("column.tokens"), number: true, cell: ({ tokens }) => count(tokens), total: () => count(kinds.reduce((sum, kind) => sum + kind.tokens, 0)) },
-      { label: t("column.per_million", { currency }), number: true, cell: ({ price_per_million: price }) => price ?? "–", total: () => "" },
+      { label: t("column.per_million"), number: true, cell: ({ price_per_million: price }) => price ?? "–", total: () => "" },
       { label: t("column.amount", { currency }), number: true, cell: ({ amount }) => amount ?? "–", total: () => request.cost ? money(request.cost, { exact: true }) : "–" },
     ],
     foot: request.cost ? {} : null,
