@@ -100,11 +100,7 @@ fn export(kind: Kind, arguments: &Arguments) -> Result<(), Failure> {
     let zone = arguments.period.zone(&config)?;
     let (since, until) = arguments.period.range(&zone)?;
     let moment = Moment::open(&folder(&config)?)?;
-    let filter = RequestFilter {
-        since: Some(since),
-        until: Some(until),
-        ..arguments.filter.filter(&config, &moment)?
-    };
+    let filter = RequestFilter { since: Some(since), until: Some(until), ..arguments.filter.filter(&config, &moment)? };
     let file = match &arguments.file {
         Some(file) => file.clone(),
         None => PathBuf::from(file_name(kind, &moment, (since, until), &zone, arguments.output)?),
@@ -130,7 +126,9 @@ fn export(kind: Kind, arguments: &Arguments) -> Result<(), Failure> {
     };
     if file.as_os_str() == "-" {
         if arguments.json {
-            return Err(Failure::misuse("--json says what was written, and -o - writes it there; leave out one of them"));
+            return Err(Failure::misuse(
+                "--json says what was written, and -o - writes it there; leave out one of them",
+            ));
         }
         write(&mut BufWriter::new(std::io::stdout().lock()))?;
         return Ok(());

@@ -19,6 +19,7 @@ mod probe;
 mod relay;
 mod report;
 mod report_cost;
+mod report_reconcile;
 mod report_sla;
 mod report_sla_text;
 mod run;

@@ -26,6 +26,9 @@ pub(super) enum Command {
     /// Hours whose cost stands out against the same hours of the weeks before, and what explains them
     #[command(after_help = "Example: tokentail report anomalies --since 2026-11-14")]
     Anomalies(super::report_cost::Anomalies),
+    /// Compare a provider's invoice with the ledger and explain the gap by cause
+    #[command(after_help = "Example: tokentail report reconcile --invoice openai-2026-11.csv --provider openai")]
+    Reconcile(super::report_reconcile::Arguments),
     /// Report a month's availability: figures, verdict, every outage; or add a note to an outage
     #[command(
         after_help = "Examples: tokentail report sla --month 2026-11 --output md\n          tokentail report sla note chat/3 \"the disk was full\""
@@ -52,6 +55,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Forecast(arguments) => super::report_cost::forecast(arguments),
         Command::Budgets(arguments) => super::report_cost::budgets(arguments),
         Command::Anomalies(arguments) => super::report_cost::anomalies(arguments),
+        Command::Reconcile(arguments) => super::report_reconcile::run(arguments),
         Command::Sla(arguments) => super::report_sla::run(arguments),
     }
 }

@@ -42,9 +42,10 @@ impl PeriodArgs {
     pub(super) fn range(&self, zone: &TimeZone) -> Result<(Micros, Micros), Failure> {
         if let Some(month) = &self.month {
             let first = parse_month(month)?;
-            let range = first.checked_add(1.month()).ok().and_then(|next| {
-                Some((time::first_moment(first, zone)?, time::first_moment(next, zone)?))
-            });
+            let range = first
+                .checked_add(1.month())
+                .ok()
+                .and_then(|next| Some((time::first_moment(first, zone)?, time::first_moment(next, zone)?)));
             return range.ok_or_else(|| Failure::misuse(format!("--month {month:?} is out of range")));
         }
         let at = |text: &Option<String>, flag| text.as_deref().map(|text| time::parse(text, zone, flag)).transpose();
@@ -180,12 +181,14 @@ fn parse_error(text: &str) -> Result<ErrorFilter, String> {
     match text {
         "any" => Ok(ErrorFilter::Any),
         "none" => Ok(ErrorFilter::None),
-        _ => ErrorReason::ALL.iter().find(|reason| reason.label() == text).map(|reason| ErrorFilter::Reason(*reason)).ok_or_else(
-            || {
+        _ => ErrorReason::ALL
+            .iter()
+            .find(|reason| reason.label() == text)
+            .map(|reason| ErrorFilter::Reason(*reason))
+            .ok_or_else(|| {
                 let reasons: Vec<&str> = ErrorReason::ALL.iter().map(|reason| reason.label()).collect();
                 format!("expected any, none, or one of {}", reasons.join(", "))
-            },
-        ),
+            }),
     }
 }
 

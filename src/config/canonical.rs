@@ -15,6 +15,7 @@ use crate::format::{Dimension, DimensionSource, FieldSource, Unit};
 use crate::ledger::Retention;
 use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
+use crate::report::schedule;
 use crate::web::Role;
 use crate::wording::hex;
 use crate::{meter, otlp, pricing, probe, relay, session, sla, tail};
@@ -40,6 +41,7 @@ impl Config {
             meter,
             retention,
             privacy,
+            reports,
             web,
             relay,
         } = self;
@@ -88,6 +90,7 @@ impl Config {
                 "key_file": key_file.as_deref().map(text),
                 "session_ids": name(*session_ids, &SessionIds::ALL),
             },
+            "reports": reports_value(reports),
             "web": {
                 "config_file": config_file.as_deref().map(text),
                 "external_url": external_url,
@@ -100,6 +103,20 @@ impl Config {
         })
         .to_string()
     }
+}
+
+fn reports_value(reports: &schedule::Config) -> Value {
+    let schedule::Config { folder, daily, weekly, monthly, by, formats } = reports;
+    let kinds =
+        |kinds: &[schedule::Kind]| kinds.iter().map(|kind| name(*kind, &schedule::Kind::ALL)).collect::<Vec<_>>();
+    json!({
+        "folder": folder.as_deref().map(text),
+        "daily": kinds(daily),
+        "weekly": kinds(weekly),
+        "monthly": kinds(monthly),
+        "by": by,
+        "formats": formats.iter().map(|form| form.label()).collect::<Vec<_>>(),
+    })
 }
 
 fn sink_value(sink: &otlp::Config) -> Value {

@@ -20,6 +20,7 @@ mod probe;
 mod problem;
 mod reader;
 mod relay;
+mod report;
 mod scalar;
 mod sink;
 mod sla;
@@ -61,6 +62,7 @@ const KEYS: &[&str] = &[
     "metrics",
     "retention",
     "privacy",
+    "reports",
     "web",
     "relay",
 ];
@@ -99,6 +101,8 @@ pub struct Config {
     pub retention: ledger::Retention,
     /// The section `privacy`.
     pub privacy: Privacy,
+    /// The section `reports`.
+    pub reports: crate::report::schedule::Config,
     /// The key `listen` and the section `web`.
     pub web: crate::web::Config,
     /// The section `relay`, for a process of its own.
@@ -122,6 +126,7 @@ impl Default for Config {
             meter: meter::Config::default(),
             retention: ledger::Retention::default(),
             privacy: Privacy::default(),
+            reports: crate::report::schedule::Config::default(),
             web: crate::web::Config::default(),
             relay: crate::relay::Config::default(),
         }
@@ -173,6 +178,9 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
         .fill(report, "retention", &mut config.retention, |item, report| Some(keeping::read_retention(item, report)));
     section
         .fill(report, "privacy", &mut config.privacy, |item, report| Some(keeping::read_privacy(item, folder, report)));
+    section.fill(report, "reports", &mut config.reports, |item, report| {
+        Some(self::report::read(item, folder, &config.dimensions, report))
+    });
     section.fill(report, "web", &mut config.web, |item, report| Some(web::read(item, folder, report)));
     section.fill(report, "listen", &mut config.web.listen, web::read_listen);
     config.relay.timezone = config.timezone.clone();

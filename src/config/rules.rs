@@ -52,6 +52,7 @@ fn the_default_file_mentions_every_key() {
         super::sla::KEYS,
         super::sla::WINDOW_KEYS,
         keeping::PRIVACY_KEYS,
+        super::report::KEYS,
         super::web::KEYS,
         super::relay::KEYS,
         super::relay::RECEIVER_KEYS,
@@ -97,6 +98,7 @@ fn the_examples_in_the_default_file_are_valid() {
     assert!(config.web.trace_url.is_some());
     assert!(config.retention.max_size.is_some() && config.privacy.key_file.is_some());
     assert_eq!(config.relay.receivers.len(), 3);
+    assert_eq!((config.reports.daily.len(), config.reports.weekly.len(), config.reports.monthly.len()), (1, 1, 2));
     assert_eq!((config.probes.targets.len(), config.sla.maintenance.len(), config.sla.objectives.len()), (4, 2, 1));
     config.build_probes(&crate::clock::Clock::manual(0)).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(config.relay.token_file.is_some() && config.relay.ca_file.is_some());

@@ -11,6 +11,7 @@ use super::availability;
 use super::figures::{self, Figures};
 use super::process::Process;
 use super::reload::Reloader;
+use super::reports;
 use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -20,6 +21,8 @@ use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
 use crate::record::{Currency, Micros};
+use crate::report::exchange::Target;
+use crate::report::schedule;
 use crate::session::id::Grouping;
 use crate::sla::{Month, Span};
 use crate::web::api::{Instance, SourceStatus};
@@ -33,6 +36,8 @@ const BEHIND_MICROS: i64 = 60_000_000;
 pub(super) struct InForce {
     pub(super) rates: Vec<ExchangeRate>,
     pub(super) budgets: Vec<Budget>,
+    pub(super) reports: schedule::Config,
+    pub(super) target: Option<Target>,
     pub(super) price_table: Micros,
     pub(super) prices: Arc<Table>,
     pub(super) total_currency: Option<Currency>,
@@ -56,6 +61,8 @@ pub(super) struct Sidecar {
     reader: Arc<Mutex<ReaderStatus>>,
     in_force: RwLock<InForce>,
     figures: RwLock<Figures>,
+    /// When the reports that were due were last all there.
+    reported: Mutex<Option<Micros>>,
     /// The month of each target.
     sla: RwLock<Vec<SlaGauges>>,
     /// Until when a first start may keep the metrics back; `None` once they were shown, or at a later start.
@@ -71,6 +78,8 @@ impl InForce {
         InForce {
             rates: config.pricing.rates.clone(),
             budgets: config.pricing.budgets.clone(),
+            reports: config.reports.clone(),
+            target: Target::configured(&config.pricing),
             price_table: table.timestamp_seconds().saturating_mul(1_000_000),
             prices: Arc::clone(table),
             total_currency: config.pricing.total_currency,
@@ -109,6 +118,7 @@ impl Sidecar {
             reader,
             in_force: RwLock::new(InForce::new(config, table, now)),
             figures: RwLock::default(),
+            reported: Mutex::default(),
             sla: RwLock::default(),
             first_read: Mutex::new(first_read),
             started: now,
@@ -163,6 +173,24 @@ impl Sidecar {
         }
     }
 
+    /// Writes the reports that are due.
+    pub(super) fn write_reports(&self) {
+        let Some(ledger) = &self.folder else { return };
+        let (config, target) = {
+            let in_force = self.in_force.read();
+            (in_force.reports.clone(), in_force.target.clone())
+        };
+        if config.folder.is_none() {
+            *self.reported.lock() = None;
+            return;
+        }
+        let now = self.clock.now();
+        match reports::write_due(ledger, &config, &self.zone, target.as_ref(), now) {
+            Ok(_) => *self.reported.lock() = Some(now),
+            Err(error) => tracing::warn!(%error, "cannot write the reports that are due; they are tried again"),
+        }
+    }
+
     /// Whether the history that was found at this start has been read and committed.
     pub(super) fn has_read_history(&self) -> bool {
         self.reader.lock().history_read.is_some_and(|sent| self.writer.committed() >= sent)
@@ -211,6 +239,8 @@ impl Sidecar {
 
     fn gauges(&self) -> Gauges {
         let status = self.writer.status();
+        let mut jobs = status.jobs.clone();
+        jobs.extend(self.reported.lock().map(|at| ("reports", at)));
         let process = Process::read();
         let now = self.clock.now();
         let in_force = self.in_force.read();
@@ -228,7 +258,7 @@ impl Sidecar {
             ledger_rows: status.rows,
             ledger_size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
             last_commit: status.last_commit,
-            jobs: status.jobs,
+            jobs,
             price_table: in_force.price_table,
             reload_successful: in_force.reload_successful,
             reload_time: in_force.reload_time,

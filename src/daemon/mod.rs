@@ -11,6 +11,7 @@ mod key;
 mod probing;
 mod process;
 mod reload;
+mod reports;
 mod sinks;
 
 use std::path::PathBuf;
@@ -307,6 +308,7 @@ impl Daemon {
         let flush = CancellationToken::new();
         let sending = tokio::spawn(sinks::keep(Arc::clone(&app), writer.handle(), exchanged, flush.clone()));
         let gauging = tokio::spawn(figures::keep(Arc::clone(&app), watch.clone()));
+        let reporting = tokio::spawn(reports::keep(Arc::clone(&app), watch.clone()));
         let mut serving = tokio::spawn(web::serve(bound, Arc::clone(&app) as Arc<dyn web::App>, serve.clone()));
         let hangup = tokio::spawn(reload::on_hangup(Arc::clone(&reload), hangup, watch.clone()));
         let handle = writer.handle();
@@ -319,7 +321,7 @@ impl Daemon {
         stop.stop();
         wake.wake();
         watch.cancel();
-        let _ = tokio::join!(watching, gauging, hangup);
+        let _ = tokio::join!(watching, gauging, hangup, reporting);
         if handle.failure().is_none() {
             let _ = tokio::time::timeout(LAST_LOOKS, delivering).await;
         }

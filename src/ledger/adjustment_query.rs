@@ -73,4 +73,15 @@ impl Moment {
         let micros = |seconds: i64| seconds.saturating_mul(1_000_000);
         Ok(span.map(|(first, last)| (micros(first), micros(last.saturating_add(width)))))
     }
+
+    /// The start of the first request that is kept; `None` where all that ever were are.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn first_kept(&self) -> Result<Option<Micros>, Error> {
+        if self.removed()?.iter().all(|range| range.is_empty() || range.end <= 1) {
+            return Ok(None);
+        }
+        Ok(self.connection.query_row("SELECT min(first_start) FROM blocks", [], |row| row.get(0))?)
+    }
 }

@@ -32,6 +32,7 @@ mod request_view;
 mod retention;
 mod row;
 mod session;
+mod session_page;
 mod session_query;
 #[cfg(test)]
 mod session_query_tests;
@@ -65,7 +66,7 @@ pub use request_view::{
     ErrorFilter, Order, PageEnd, RequestFilter, RequestList, RequestPage, RequestSort, StatusFilter, Stored,
 };
 pub use session_query::SessionQuery;
-pub use session_view::{Filter, Listed, Session, Shown, Sort, Turn};
+pub use session_view::{Filter, Listed, Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;

@@ -55,6 +55,9 @@ fn fits_attributes(filter: &RequestFilter, attributes: &Attributes) -> bool {
     for (name, value) in &filter.dimensions {
         let has = match attributes.dimensions.iter().find(|(known, _)| known == name) {
             Some((_, has)) => has == value,
+            // Built in, where no dimension of the user's own has that name.
+            None if name == "upstream" => attributes.upstream == *value,
+            None if name == "mode" => attributes.mode.label() == value,
             None => value.is_empty(),
         };
         *dimensions.entry(name).or_default() |= has;
@@ -231,6 +234,27 @@ impl Matcher {
 }
 
 impl Moment {
+    /// Ids of names of a kind that begin so.
+    pub(super) fn names_with(&self, kind: i64, prefix: &str) -> Result<Vec<u32>, Error> {
+        // The byte after the last one of a prefix ends its range; text is compared byte by byte.
+        let mut end = prefix.as_bytes().to_vec();
+        let end = loop {
+            match end.pop() {
+                None => break None,
+                Some(last) if last < 0xff => {
+                    end.push(last + 1);
+                    break Some(end);
+                }
+                Some(_) => {}
+            }
+        };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM names WHERE kind = ?1 AND value >= ?2 AND (?3 IS NULL OR value < CAST(?3 AS TEXT))",
+        )?;
+        let ids = statement.query_map((kind, prefix, end), |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
     /// Ids of the sessions of a name; `derived:` and 32 hexadecimal digits name a derived one, too.
     pub(super) fn session_ids(&self, name: &str) -> Result<Vec<u32>, Error> {
         let mut ids = Vec::new();

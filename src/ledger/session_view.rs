@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::record::{Currency, Micros, Outcome, Tokens};
+use super::request_view::{Order, PageEnd, RequestFilter};
+use crate::record::{Cost, Currency, Micros, Outcome, Tokens};
 use crate::session::Key;
 
 /// What a list of sessions is ordered by, the largest first.
@@ -19,11 +20,14 @@ pub enum Sort {
     Turns,
     /// Sum of the parts' durations.
     Duration,
+    /// First start of a request.
+    Start,
 }
 
 impl Sort {
     /// All orders.
-    pub const ALL: [Sort; 5] = [Sort::Updated, Sort::Cost, Sort::Tokens, Sort::Turns, Sort::Duration];
+    pub const ALL: [Sort; 6] =
+        [Sort::Updated, Sort::Cost, Sort::Tokens, Sort::Turns, Sort::Duration, Sort::Start];
 
     /// The name that users see.
     #[must_use]
@@ -34,6 +38,7 @@ impl Sort {
             Sort::Tokens => "tokens",
             Sort::Turns => "turns",
             Sort::Duration => "duration",
+            Sort::Start => "start",
         }
     }
 }
@@ -59,6 +64,61 @@ pub struct Filter {
     /// Least cost in nano-units of the list's currency.
     pub min_cost: Option<i128>,
     /// The currency of `min_cost` and of [`Sort::Cost`]; the one in which most requests are priced, if not given.
+    pub currency: Option<Currency>,
+}
+
+/// Which sessions a page lists: those with a part that has time within the period and in it one request that fits all
+/// attributes, and one of the users; and whose sums are enough.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Period, attributes, users and names. Statuses, endings and least tokens and cost of single requests are not asked
+    /// for of sessions.
+    pub requests: RequestFilter,
+    /// How the name begins.
+    pub prefix: Option<String>,
+    /// Least turns.
+    pub min_turns: Option<u64>,
+    /// Least sum of the parts' durations in microseconds.
+    pub min_duration: Option<Micros>,
+    /// Least tokens.
+    pub min_tokens: Option<u64>,
+    /// Least cost, in its currency.
+    pub min_cost: Option<Cost>,
+    /// Only with failed requests.
+    pub errors: bool,
+    /// Only with an open part.
+    pub open: bool,
+    /// The currency of [`Sort::Cost`]; that of `min_cost`, else the one in which most requests are priced, if not given.
+    pub currency: Option<Currency>,
+    /// Whether all that fit are to be counted, even where the page could be told without.
+    pub counted: bool,
+}
+
+/// What a page of sessions is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct SessionList {
+    /// Which sessions.
+    pub filter: SessionFilter,
+    /// In which order; of equal ones the one whose name came up last is the larger.
+    pub sort: Sort,
+    /// Largest or smallest first.
+    pub order: Order,
+    /// At most so many.
+    pub limit: usize,
+    /// The end of the page before.
+    pub after: Option<PageEnd>,
+}
+
+/// A page of sessions.
+#[derive(Clone, Debug, Default)]
+pub struct SessionPage {
+    /// In the order that was asked for.
+    pub sessions: Vec<Session>,
+    /// How many fit in all; `None` where that was not counted.
+    pub found: Option<u64>,
+    /// Where the next page goes on; `None` on the last one.
+    pub next: Option<PageEnd>,
+    /// The currency of order and least cost, where either is asked for.
     pub currency: Option<Currency>,
 }
 

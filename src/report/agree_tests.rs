@@ -23,7 +23,8 @@ use crate::meter::{self, Gauges, Meter};
 use crate::pricing::{Budget, BudgetPeriod, BudgetUnit, ExchangeRate};
 use crate::record::money::NANOS;
 use crate::record::{
-    Assumed, Attributes, Cost, CountingFamily, Currency, ErrorReason, Logged, Outcome, Priced, Record, Row, Tokens, Usage,
+    Assumed, Attributes, Cost, CountingFamily, Currency, ErrorReason, Logged, Outcome, Priced, Record, Row, Tokens,
+    Usage,
 };
 
 const HOUR: i64 = 3_600_000_000;
@@ -115,12 +116,8 @@ fn ask(moment: &Moment, by: Vec<By>, target: Option<Target>) -> Answer {
 }
 
 fn target() -> Target {
-    let rate = |nanos, day: &str| ExchangeRate {
-        from: Currency::CNY,
-        to: Currency::USD,
-        nanos,
-        since: day.parse().unwrap(),
-    };
+    let rate =
+        |nanos, day: &str| ExchangeRate { from: Currency::CNY, to: Currency::USD, nanos, since: day.parse().unwrap() };
     Target { currency: Currency::USD, rates: vec![rate(138_500_001, "2026-01-01"), rate(140_000_003, "2026-11-01")] }
 }
 
@@ -153,7 +150,11 @@ fn column(lines: &[Value], cost: &str, currency: &str) -> Amounts {
 }
 
 fn lines(bytes: &[u8]) -> Vec<Value> {
-    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 fn nonzero(mut amounts: Amounts) -> Amounts {
@@ -196,9 +197,12 @@ fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
     assert_eq!(requests, i128::from(counters.requests));
     assert_eq!(counted, nonzero(counters.cost.clone()));
     let page = meter::encode(meter, Gauges { now: NOW, ..Gauges::default() }, Clock::manual(NOW).instant()).unwrap();
-    let of = |name: &str| page.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-    assert_eq!(of("tokentail_requests_total{").sum::<f64>(), counters.requests as f64);
-    let shown: f64 = of("tokentail_cost_total{").sum();
+    let sum = |name: &str| -> f64 {
+        let samples = page.lines().filter(|line| line.starts_with(name));
+        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    assert_eq!(sum("tokentail_requests_total{"), counters.requests as f64);
+    let shown = sum("tokentail_cost_total{");
     let exact: i128 = counters.cost.values().sum();
     assert!((shown - exact as f64 / 1e9).abs() < 1e-3, "{shown} {exact}");
 
@@ -243,7 +247,8 @@ fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
         limit_nanos: NANOS,
         period: BudgetPeriod::Month,
     };
-    let budgets = [budget(BudgetUnit::Currency(Currency::USD)), budget(BudgetUnit::Requests), budget(BudgetUnit::Tokens)];
+    let budgets =
+        [budget(BudgetUnit::Currency(Currency::USD)), budget(BudgetUnit::Requests), budget(BudgetUnit::Tokens)];
     let standings = budget::read(&moment, &TimeZone::UTC, &budgets, NOW).unwrap();
     let (since, until) = budget::period(&TimeZone::UTC, NOW, BudgetPeriod::Month).unwrap();
     let month = totals::Question { by: Vec::new(), filter, since, until, zone: TimeZone::UTC, kinds: false };
@@ -263,7 +268,8 @@ fn reprice(ledger: &mut Ledger, since: i64) {
             2 => None,
             _ => row.cost,
         };
-        let priced = Priced { cost, unpriced: row.counted && cost.is_none(), assumed: row.assumed, ..Priced::default() };
+        let priced =
+            Priced { cost, unpriced: row.counted && cost.is_none(), assumed: row.assumed, ..Priced::default() };
         Repricing { priced, cost, price_row: 0 }
     };
     ledger.reprice(since, false, price, |_, _| {}).unwrap();

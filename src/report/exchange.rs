@@ -45,6 +45,11 @@ impl Converted {
         self.missing.is_empty().then(|| div_half_even(self.attos, NANOS))
     }
 
+    /// What has a rate, in nano-units.
+    pub(super) fn known(&self) -> i128 {
+        div_half_even(self.attos, NANOS)
+    }
+
     /// Adds money of a day.
     pub(super) fn add(&mut self, target: &Target, day: Date, currency: Currency, nanos: i128) {
         if nanos == 0 {

@@ -98,7 +98,7 @@ const QUESTIONS: &[(&str, &[&str])] = &[
             "",
             "?sort=cost&order=asc&limit=2",
             "?model=gpt-4o,no-such-model&user=alice&status=200,5xx&error=none&min_tokens=1&since=2020-01-01",
-            "?session=long-session&min_cost=0.0001&currency=USD&mode=normal,unknown&consumer=app&route=x",
+            "?session=long-session&min_cost=0.0001&currency=USD&mode=normal,stream&consumer=app&route=x",
         ],
     ),
     ("/api/v1/requests/{id}", &["1", "2"]),
@@ -127,6 +127,7 @@ const QUESTIONS: &[(&str, &[&str])] = &[
             "?sort=cost&limit=2",
             "?model=gpt-4o&since=2020-01-01&until=2999-01-01T00:00:00Z&timezone=Asia/Shanghai",
             "?user=alice",
+            "?q=long&min_turns=1&min_seconds=1&min_tokens=5&min_cost=0.001&errors=false&open=true&order=asc&sort=start",
         ],
     ),
     (
@@ -258,6 +259,7 @@ fn lists_go_on_where_they_end() {
         ("usage?by=model,user,hour&limit=1", "groups"),
         ("prices?provider=openai&limit=7", "rows"),
         ("requests?sort=tokens&limit=7", "requests"),
+        ("sessions?sort=turns&limit=3", "sessions"),
     ] {
         let (mut cursor, mut paged) = (String::new(), Vec::new());
         loop {

@@ -119,6 +119,7 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         r#"{"m": {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "litellm_provider": "openai"}}"#,
     )
     .expect("write a map");
+    fs::write(path("invoice.csv"), "date,model,cost,currency\n2026-11-20,gpt-4o,1.25,USD\n").expect("write an invoice");
     ingest(&path("data"), &[&path("access.log")]);
     add_outage(&path("data"));
     let data = arguments!["--data-dir", path("data")].to_vec();
@@ -145,6 +146,16 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         ("sessions show", with(&arguments!["sess-1"]), 0),
         ("report usage", with(&arguments!["--by", "consumer,day"]), 0),
         ("report usage", with(&arguments!["--month", "2020-01"]), 0),
+        ("report usage", with(&arguments!["--weekly"]), 0),
+        ("report cost", with(&arguments!["--by", "model,hour,currency"]), 0),
+        ("report cost", with(&arguments!["--monthly", "--status", "2xx", "--error", "none"]), 0),
+        ("report forecast", with(&[]), 0),
+        ("report budgets", with(&[]), 0),
+        ("report anomalies", with(&arguments!["--since", "2026-01-01"]), 0),
+        ("report reconcile", with(&arguments!["--invoice", path("invoice.csv")]), 0),
+        ("export requests", with(&arguments!["-o", path("requests.csv")]), 0),
+        ("export sessions", with(&arguments!["-o", path("sessions.jsonl"), "--output", "jsonl"]), 0),
+        ("export focus", with(&arguments!["-o", path("focus.json"), "--output", "json"]), 0),
         ("probe once", arguments!["chat", "--probe", format!("chat=tcp://{free}")].to_vec(), 1),
         ("report sla", with(&[]), 0),
         ("report sla note", with(&arguments!["chat/1", "the disk was full"]), 0),

@@ -118,6 +118,29 @@ fn the_table_of_metrics_is_the_catalogue() {
 }
 
 #[test]
+fn the_table_of_endpoints_is_that_of_the_router_and_no_other_endpoint_is_named() {
+    let (begin, end) = ("<!-- endpoints: begin -->\n", "<!-- endpoints: end -->\n");
+    let text = readme();
+    let (before, rest) = text.split_once(begin).expect("the begin of the table");
+    let (table, after) = rest.split_once(end).expect("the end of the table");
+    let wanted = web::api::markdown();
+    if blesses() {
+        std::fs::write(PATH, format!("{before}{begin}{wanted}{end}{after}")).expect("write README.md");
+        return;
+    }
+    assert_eq!(table, wanted, "run the tests once with {BLESS}=1");
+    let path = Regex::new("/api/v1/[a-z]+(?:/[a-z.{}]+)?").expect("a regex");
+    let mut seen = 0;
+    for found in path.find_iter(&format!("{before}{after}")) {
+        let named = found.as_str().trim_end_matches('.');
+        let known = wanted.contains(&format!(" {named}`")) || named.starts_with("/api/v1/sessions/");
+        assert!(known, "{named} is no endpoint");
+        seen += 1;
+    }
+    assert!(seen > 20, "the text names {seen} endpoints");
+}
+
+#[test]
 fn every_metric_that_is_named_exists() {
     let name = Regex::new(r"\b(?:tokentail|process)_[a-z0-9_]+").expect("a regex");
     let text = readme();

@@ -23,7 +23,7 @@ use crate::wording::{grouped, one_line};
 /// Columns that a terminal has at least.
 pub const WIDTH: usize = 80;
 /// The least room of a column of text.
-const LEAST_TEXT: usize = 10;
+const LEAST_TEXT: usize = 18;
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -194,6 +194,7 @@ impl Cell {
             Cell::Text(text) if text.is_empty() => "–".to_owned(),
             Cell::Text(text) | Cell::Shown(text, _) => one_line(text),
             Cell::Count(count) => grouped(*count),
+            Cell::Money(0) => "0".to_owned(),
             Cell::Money(nanos) => rounded(*nanos, digits),
             Cell::Span(micros) => span(*micros),
             Cell::Share(share) => percent(*share),

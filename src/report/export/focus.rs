@@ -192,13 +192,7 @@ fn charges(
     Ok(charges)
 }
 
-fn record(
-    day: &Day,
-    attributes: &Attributes,
-    currency: Currency,
-    sums: &Measures,
-    kind: &Kind,
-) -> Option<Vec<Datum>> {
+fn record(day: &Day, attributes: &Attributes, currency: Currency, sums: &Measures, kind: &Kind) -> Option<Vec<Datum>> {
     let cost = i128::from(sums.get(kind.cost));
     let is_counted = !kind.tokens.is_empty();
     let tokens: i64 = kind.tokens.iter().map(|measure| sums.get(*measure)).sum();

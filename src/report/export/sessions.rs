@@ -186,11 +186,8 @@ fn record(
     }
     let (name, derived) = moment.session_name(key.session)?;
     let only = session.costs.iter().next().filter(|_| session.costs.len() == 1);
-    let costs: BTreeMap<String, Value> = session
-        .costs
-        .iter()
-        .map(|(currency, nanos)| (currency.to_string(), format_nanos(*nanos).into()))
-        .collect();
+    let costs: BTreeMap<String, Value> =
+        session.costs.iter().map(|(currency, nanos)| (currency.to_string(), format_nanos(*nanos).into())).collect();
     let list = |values: &BTreeSet<String>| if values.is_empty() { Datum::Null } else { Datum::Json(json!(values)) };
     Ok(Some(vec![
         Datum::text(&name),

@@ -24,14 +24,13 @@ pub(super) const REQUESTS: &[Parameter] = &[
     Parameter::new("status", Kind::Statuses, "with these HTTP statuses, such as 200 or 4xx"),
     Parameter::new("error", Kind::Choices(errors), "that ended so: a reason, any failure, or none"),
     Parameter::new("dimension", Kind::Dimensions, "with these values of a dimension"),
-    Parameter::new(
-        "min_tokens",
-        Kind::Count(0, i64::MAX.cast_unsigned()),
-        "with so many tokens or more, input and output together",
-    ),
+    Parameter::new("min_tokens", Kind::Count(0, MOST_COUNT), "with so many tokens or more, input and output together"),
     Parameter::new("min_cost", Kind::Amount, "that cost so much or more, in `currency`"),
     CURRENCY,
 ];
+
+/// The largest count that can be asked for.
+pub(super) const MOST_COUNT: u64 = i64::MAX.cast_unsigned();
 
 /// Of amounts.
 pub(super) const CURRENCY: Parameter = Parameter::new(
@@ -40,7 +39,7 @@ pub(super) const CURRENCY: Parameter = Parameter::new(
     "of min_cost and of what is ordered by cost; default: the one in which most requests are priced",
 );
 
-fn modes() -> Vec<&'static str> {
+pub(super) fn modes() -> Vec<&'static str> {
     Mode::ALL.into_iter().map(Mode::label).collect()
 }
 

@@ -9,7 +9,7 @@ use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::requests;
 use super::shape;
-use crate::ledger::{Filter, Session, SessionQuery, Sort};
+use crate::ledger::{PageEnd, Session, SessionFilter, SessionList, SessionQuery, Sort};
 use crate::report::turns::{Turn, turns};
 use crate::wording::{listed, quoted};
 
@@ -25,18 +25,26 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
 ];
 
 const FILTERS: &[Parameter] = &[
-    Parameter::new("gateway", Kind::Text, "of this gateway"),
-    Parameter::new("consumer", Kind::Text, "with a request of this consumer"),
-    Parameter::new("model", Kind::Text, "with a request to this model"),
-    Parameter::new("user", Kind::Text, "of this user: the id as the log has it, or the pseudonym"),
-    Parameter::new("dimension", Kind::Dimensions, "with a request that has this value of a dimension"),
-    Parameter::new("min_cost", Kind::Amount, "that cost so much or more"),
-    Parameter::new(
-        "currency",
-        Kind::Currency,
-        "of min_cost and of sort=cost; default: the one in which most requests are priced",
-    ),
-    Parameter::new("sort", Kind::Choice(orders), "what comes first, the largest; default: updated"),
+    Parameter::new("q", Kind::Text, "whose id begins so"),
+    Parameter::new("gateway", Kind::Texts, "of these gateways"),
+    Parameter::new("route", Kind::Texts, "with a request on these routes"),
+    Parameter::new("provider", Kind::Texts, "with a request to these providers"),
+    Parameter::new("model", Kind::Texts, "with a request to these models"),
+    Parameter::new("upstream", Kind::Texts, "with a request to these upstream accounts or clusters"),
+    Parameter::new("mode", Kind::Choices(super::filter::modes), "with a request of these modes"),
+    Parameter::new("consumer", Kind::Texts, "with a request of these consumers"),
+    Parameter::new("user", Kind::Texts, "of these users: ids as the log has them, or pseudonyms"),
+    Parameter::new("session", Kind::Texts, "of these ids"),
+    Parameter::new("dimension", Kind::Dimensions, "with a request that has these values of a dimension"),
+    Parameter::new("min_turns", Kind::Count(0, super::filter::MOST_COUNT), "with so many turns or more"),
+    Parameter::new("min_seconds", Kind::Count(0, 1_000_000_000), "that lasted so long or longer"),
+    Parameter::new("min_tokens", Kind::Count(0, super::filter::MOST_COUNT), "with so many tokens or more"),
+    Parameter::new("min_cost", Kind::Amount, "that cost so much or more, in `currency`"),
+    super::filter::CURRENCY,
+    Parameter::new("errors", Kind::Flag, "only those with a failed request"),
+    Parameter::new("open", Kind::Flag, "only those that go on"),
+    Parameter::new("sort", Kind::Choice(sorts), "what comes first; default: updated"),
+    requests::ORDER,
 ];
 
 const ONE: &[Parameter] = &[
@@ -45,37 +53,36 @@ const ONE: &[Parameter] = &[
     Parameter::new("cursor", Kind::Cursor, "the `next` of the page before, which shows the turns before these"),
 ];
 
-fn orders() -> Vec<&'static str> {
+fn sorts() -> Vec<&'static str> {
     Sort::ALL.iter().map(|sort| sort.label()).collect()
 }
 
 fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
-    let query = SessionQuery::new(asked.open()?);
-    let mut filter = Filter {
-        since: period.since,
-        until: period.until,
-        gateway: asked.text("gateway").map(str::to_owned),
-        consumer: asked.consumers().pop(),
-        model: asked.text("model").map(str::to_owned),
-        currency: asked.currency("currency"),
-        min_cost: asked.amount("min_cost"),
-        dimensions: asked
-            .dimensions()
-            .iter()
-            .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
-            .collect(),
-        ..Filter::default()
+    let moment = asked.open()?;
+    let mut requests = asked.requests(&moment, period)?;
+    let (min_cost, min_tokens) = (requests.min_cost.take(), requests.min_tokens.take());
+    let list = SessionList {
+        filter: SessionFilter {
+            requests,
+            prefix: asked.text("q").filter(|text| !text.is_empty()).map(str::to_owned),
+            min_turns: asked.count("min_turns"),
+            min_duration: asked.count("min_seconds").and_then(|seconds| i64::try_from(seconds * 1_000_000).ok()),
+            min_tokens,
+            min_cost,
+            errors: asked.flag("errors"),
+            open: asked.flag("open"),
+            currency: asked.currency("currency"),
+            counted: false,
+        },
+        sort: Sort::ALL.into_iter().find(|sort| Some(sort.label()) == asked.text("sort")).unwrap_or_default(),
+        order: requests::order(asked),
+        limit: asked.limit(USUAL),
+        after: asked.text("cursor").map(PageEnd::decode).transpose()?,
     };
-    for user in asked.users() {
-        if filter.user.is_none() || query.knows_user(&user)? {
-            filter.user = Some(user);
-        }
-    }
-    let sort = Sort::ALL.into_iter().find(|sort| Some(sort.label()) == asked.text("sort")).unwrap_or_default();
-    let found = query.list(&filter, sort, asked.limit(USUAL))?;
-    let sessions: Vec<Value> = found.sessions.iter().map(|session| described(asked, session)).collect();
-    let says = json!({"sessions": sessions, "found": found.found, "next": Value::Null});
+    let page = SessionQuery::at(moment).page(&list)?;
+    let sessions: Vec<Value> = page.sessions.iter().map(|session| described(asked, session)).collect();
+    let says = json!({"sessions": sessions, "found": page.found, "next": page.next.map(PageEnd::encode)});
     Ok(shape::answer_of(asked, period, says))
 }
 
@@ -89,7 +96,7 @@ fn described(asked: &Asked<'_>, session: &Session) -> Value {
 }
 
 fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
-    let query = SessionQuery::new(asked.open()?);
+    let query = SessionQuery::at(asked.open()?);
     let id = asked.rest.as_str();
     let mut found = query.find(&asked.session_names(id), asked.text("gateway"))?;
     let mut gateways: Vec<&str> = found.iter().map(|session| session.gateway.as_str()).collect();
