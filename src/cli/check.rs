@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(problems) => (None, problems.to_string().lines().map(str::to_owned).collect()),
     };
     if let Some(config) = &config {
-        if config.sources.is_empty() {
-            problems.push(format!("failed to {}", daemon::Error::NoSource));
+        if !config.has_work() {
+            problems.push(format!("failed to {}", daemon::Error::NothingToDo));
         }
         match daemon::load_prices(config) {
             Ok(_) => {}
@@ -64,9 +64,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             writeln!(out, "{}", output::one_line(problem))?;
         }
         if problems.is_empty() {
+            let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
             let sources = config.as_ref().map_or(0, |config| config.sources.len());
-            let noun = if sources == 1 { "source" } else { "sources" };
-            writeln!(out, "the configuration is fine: {sources} {noun}")?;
+            let targets =
+                config.as_ref().map_or(0, |config| config.probes.targets.iter().filter(|t| t.enabled()).count());
+            let (sources, targets) = (count(sources, "source"), count(targets, "target"));
+            writeln!(out, "the configuration is fine: {sources}, {targets}")?;
             writeln!(out, "worst-case memory: {}", output::bytes(total))?;
             for (part, bytes) in memory {
                 writeln!(out, "  {:<44} {:>10}", part, output::bytes(bytes))?;

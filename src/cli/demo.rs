@@ -1,6 +1,7 @@
 //! `tokentail demo`: the whole product on a made-up gateway log and a made-up chat service, in a temporary folder.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::output::{self, Failure, Paint};
 use super::run::{runtime, serve};
 use crate::clock::Clock;
-use crate::config::{Config, Overrides, Problems};
+use crate::config::{self, Config, Overrides, Problems};
 use crate::daemon::{self, LoadConfig};
 use crate::demo::chat::Chat;
 use crate::demo::traffic::{Live, Traffic};
-use crate::demo::{Looks, Workspace};
+use crate::demo::{self, Looks, Workspace};
 
 /// Days of history.
 const DAYS: u32 = 30;
@@ -45,7 +46,7 @@ struct DemoConfig {
 
 impl LoadConfig for DemoConfig {
     fn load(&self) -> Result<Config, Problems> {
-        Config::default().apply(&self.overrides)
+        config::parse(Path::new("demo.yaml"), demo::CONFIG)?.apply(&self.overrides)
     }
 }
 
@@ -67,6 +68,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 probes: vec![(TARGET.to_owned(), format!("{chat_url}api/v1/health"))],
                 listen: vec![arguments.listen.clone()],
                 data_dir: Some(workspace.path().join("data").display().to_string()),
+                // With OTEL_EXPORTER_OTLP_ENDPOINT the demo's traces can be looked at as well.
+                opentelemetry: super::opentelemetry(),
                 ..Overrides::default()
             },
         });
@@ -104,12 +107,7 @@ fn look_back(config: &Config, seed: u64, clock: &Clock) -> Result<(), Failure> {
 }
 
 /// Writes live lines until the end.
-fn live(
-    workspace: &mut Workspace,
-    seed: u64,
-    clock: &Clock,
-    shutdown: &CancellationToken,
-) -> Result<(), crate::demo::Error> {
+fn live(workspace: &mut Workspace, seed: u64, clock: &Clock, shutdown: &CancellationToken) -> Result<(), demo::Error> {
     let mut traffic = Live::new(seed);
     while !shutdown.is_cancelled() {
         let due = traffic.due(clock.now());
@@ -121,7 +119,7 @@ fn live(
     Ok(())
 }
 
-fn announce(urls: &[String], chat: &str, folder: &std::path::Path) -> std::io::Result<()> {
+fn announce(urls: &[String], chat: &str, folder: &Path) -> std::io::Result<()> {
     let paint = Paint(output::wants_colour());
     let mut out = std::io::stdout().lock();
     writeln!(out, "tokentail demo: a made-up company's gateway, 30 days of history and live traffic\n")?;
@@ -134,4 +132,15 @@ fn announce(urls: &[String], chat: &str, folder: &std::path::Path) -> std::io::R
     writeln!(out, "  folder    {}  (removed at the end)\n", folder.display())?;
     writeln!(out, "end it with Ctrl-C")?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_has_budgets_and_a_rate_to_show() {
+        let config = DemoConfig { overrides: Overrides::default() }.load().unwrap();
+        assert_eq!((config.pricing.budgets.len(), config.pricing.rates.len()), (4, 1));
+    }
 }

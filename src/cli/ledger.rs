@@ -16,7 +16,7 @@ use crate::ledger::{Check, DataDir, Error, Info, LEDGER_FILE, backup};
 pub(super) enum Command {
     /// Copy the ledger while it is in use
     Backup(Backup),
-    /// Check the ledger against itself: pages, dictionaries, rollups, counters, adjustments
+    /// Check the ledger against itself: pages, dictionaries, rollups, counters, adjustments, sessions, targets
     Check(Plain),
     /// Give free space back to the disk; needs the ledger to itself
     Compact(Plain),
@@ -140,6 +140,17 @@ fn info(arguments: &Plain) -> Result<(), Failure> {
             "{lines} lines: {requests} requests, {skipped} skipped, {rejected} rejected, {duplicates} duplicates"
         );
         line(&format!("source {source}"), text)?;
+    }
+    for target in &info.targets {
+        let span = |from: Option<i64>, to: Option<i64>| match (from, to) {
+            (Some(from), Some(to)) => format!(" from {} to {}", output::time(from), output::time(to)),
+            _ => String::new(),
+        };
+        let results = format!("{} looks{}", grouped(target.results), span(target.first_result, target.last_result));
+        let known = span(target.known_from, target.known_to);
+        let known = if known.is_empty() { "nothing known yet".to_owned() } else { format!("known{known}") };
+        let text = format!("{results}; {known}; {} outages, {} notes", grouped(target.outages), grouped(target.notes));
+        line(&format!("target {}", output::one_line(&target.name)), text)?;
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use serde_json::json;
 use super::output::{self, Failure};
 use super::{ConfigArgs, SourceArgs};
 use crate::clock::Clock;
-use crate::probe::{Run, Trust, text};
+use crate::daemon;
+use crate::probe::{self, Kind, Run, Trust, text};
+use crate::record::{PROBE_PURPOSE, money};
 use crate::wording::{listed, nearest, quoted};
 
 #[derive(Debug, Subcommand)]
@@ -54,16 +56,29 @@ fn once(arguments: &Once) -> Result<(), Failure> {
     let probe = target
         .build(&mut trust)
         .map_err(|problems| problems.first().map_or_else(|| gone(&"the target changed"), |problem| gone(problem)))?;
+    // Before the look, so that prices that cannot be read cost nothing.
+    let table = if probe.kind() == Kind::Chat { Some(daemon::load_prices(&config)?) } else { None };
     let run = super::run::runtime()?.block_on(probe.run(&clock));
+    let cost = match (&table, &run) {
+        (Some(table), Run::Done(outcome)) => probe::cost(table, outcome),
+        _ => None,
+    };
     if arguments.json {
         let (outcome, skipped) = match &run {
             Run::Done(outcome) => (Some(outcome), None),
             Run::Skipped(reason) => (None, Some(reason)),
         };
         let kind = probe.kind().label();
-        output::json(&json!({"target": target.name, "kind": kind, "outcome": outcome, "skipped": skipped}))?;
+        let cost = cost.map(|look| {
+            let amount = look.cost.map(|cost| money::format_nanos(cost.nanos.into()));
+            let currency = look.cost.map(|cost| cost.currency.to_string());
+            json!({"purpose": PROBE_PURPOSE, "provider": look.provider, "cost": amount, "currency": currency})
+        });
+        output::json(
+            &json!({"target": target.name, "kind": kind, "outcome": outcome, "cost": cost, "skipped": skipped}),
+        )?;
     } else {
-        let shown = output::visible(&text::render(&probe, &run));
+        let shown = output::visible(&text::render(&probe, &run, cost.as_ref()));
         std::io::stdout().lock().write_all(shown.as_bytes())?;
     }
     match run {

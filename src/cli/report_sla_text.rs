@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::output;
-use crate::record::Micros;
+use crate::record::{Micros, PROBE_PURPOSE, money};
 use crate::sla::{Ratio, Report, ShareLine, Span, Verdict};
 use crate::wording::grouped;
 
@@ -131,6 +132,21 @@ fn lists(report: &Report, zone: &TimeZone) -> Vec<List> {
             share(&line.answers),
         ]
     });
+    let costs = report.probe_costs.iter().map(|line| {
+        vec![
+            if line.provider.is_empty() { "–".to_owned() } else { line.provider.clone() },
+            line.model.clone(),
+            grouped(line.looks),
+            grouped(line.input_tokens),
+            grouped(line.output_tokens),
+            match line.currency {
+                Some(currency) => format!("{} {currency}", money::format_nanos(line.nanos)),
+                None if line.usage_missing == line.looks => "not known".to_owned(),
+                None => "unpriced".to_owned(),
+            },
+            grouped(line.usage_missing),
+        ]
+    });
     let list = |title, header, rows: Vec<Vec<String>>| List { title, header, rows };
     let all = [
         list(
@@ -144,6 +160,11 @@ fn lists(report: &Report, zone: &TimeZone) -> Vec<List> {
             "requests of gateways, beside it and never added",
             &["gateway", "requests", "judged", "failed", "availability", "errors", "first tokens in time"],
             gateways.collect(),
+        ),
+        list(
+            "what looking cost, no part of what customers cost",
+            &["provider", "model", "looks", "input", "output", "cost", "usage missing"],
+            costs.collect(),
         ),
     ];
     all.into_iter().filter(|list| !list.rows.is_empty() || list.title == "outages").collect()
@@ -241,10 +262,19 @@ const COLUMNS: &[&str] = &[
     "requests",
     "judged",
     "failed",
+    "purpose",
+    "provider",
+    "model",
+    "looks",
+    "usage_missing",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+    "currency",
     "notes",
 ];
 
-/// One table: a row a target, outage, isolated failure, window and gateway. Times are UTC, lengths seconds, shares 0 to 1.
+/// One table: a row a target, outage, isolated failure, window, gateway and cost of looking. Times are UTC, lengths seconds, shares 0 to 1.
 pub(super) fn csv(reports: &[Report]) -> String {
     let mut text = COLUMNS.join(",");
     text.push_str("\r\n");
@@ -263,7 +293,7 @@ type Record = BTreeMap<&'static str, String>;
 
 fn records(report: &Report) -> Vec<Record> {
     let figures = &report.figures;
-    let seconds = |span: Span| json(&span);
+    let seconds = |span: Span| number(&span);
     let begin = |record: &'static str| -> Record {
         [
             ("record", record.to_owned()),
@@ -279,16 +309,16 @@ fn records(report: &Report) -> Vec<Record> {
         ("end", output::time(report.to)),
         ("verdict", figures.verdict.label().to_owned()),
         ("so_far", figures.so_far.label().to_owned()),
-        ("objective", json(&figures.objective)),
-        ("availability", json(&figures.availability)),
-        ("strict", json(&figures.strict)),
-        ("coverage", json(&figures.coverage)),
+        ("objective", number(&figures.objective)),
+        ("availability", number(&figures.availability)),
+        ("strict", number(&figures.strict)),
+        ("coverage", number(&figures.coverage)),
         ("up_seconds", seconds(figures.up)),
         ("down_seconds", seconds(figures.down)),
         ("unknown_seconds", seconds(figures.unknown)),
         ("maintenance_seconds", seconds(figures.maintenance)),
-        ("budget_seconds", json(&figures.budget.map(|budget| budget.total))),
-        ("budget_left_seconds", json(&figures.budget.map(|budget| budget.left))),
+        ("budget_seconds", number(&figures.budget.map(|budget| budget.total))),
+        ("budget_left_seconds", number(&figures.budget.map(|budget| budget.left))),
         ("answers_within", report.probes.within.to_string()),
         ("answers_total", report.probes.total.to_string()),
     ]);
@@ -302,7 +332,7 @@ fn records(report: &Report) -> Vec<Record> {
             ("end", outage.end.map(output::time).unwrap_or_default()),
             ("duration_seconds", seconds(outage.duration)),
             ("counted_seconds", seconds(outage.counted)),
-            ("recovery_seconds", json(&outage.recovery)),
+            ("recovery_seconds", number(&outage.recovery)),
             ("cause", outage.cause.label().to_owned()),
             ("notes", plain(&notes.join("; "))),
         ]);
@@ -331,19 +361,41 @@ fn records(report: &Report) -> Vec<Record> {
             ("requests", line.requests.to_string()),
             ("judged", line.judged.to_string()),
             ("failed", line.failed.to_string()),
-            ("availability", json(&line.availability)),
+            ("availability", number(&line.availability)),
             ("verdict", line.verdict.label().to_owned()),
             ("answers_within", line.answers.within.to_string()),
             ("answers_total", line.answers.total.to_string()),
         ]);
         row
     }));
+    rows.extend(report.probe_costs.iter().map(|line| {
+        let mut row = begin("probe_cost");
+        row.extend([
+            ("purpose", PROBE_PURPOSE.to_owned()),
+            ("provider", plain(&line.provider)),
+            ("model", plain(&line.model)),
+            ("looks", line.looks.to_string()),
+            ("usage_missing", line.usage_missing.to_string()),
+            ("input_tokens", line.input_tokens.to_string()),
+            ("output_tokens", line.output_tokens.to_string()),
+            ("cost", line.currency.map(|_| money::format_nanos(line.nanos)).unwrap_or_default()),
+            ("currency", line.currency.map(|currency| currency.to_string()).unwrap_or_default()),
+        ]);
+        row
+    }));
     rows
 }
 
-/// A number as JSON writes it; nothing for an absent one.
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).ok().filter(|text| text != "null").unwrap_or_default()
+/// A number without an exponent, which spreadsheets read as they like; nothing for an absent one.
+fn number(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => whole.to_string(),
+            (None, Some(fraction)) => fraction.to_string(),
+            (None, None) => String::new(),
+        },
+        _ => String::new(),
+    }
 }
 
 /// Text of a user's, which no spreadsheet is to take for a formula.
@@ -359,7 +411,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Failure;
+    use crate::record::{Currency, Failure, ProbeCost};
     use crate::sla::{
         InForce, Input, Isolated, Month, Note, Objective, Outage, Planned, Segment, Share, State, Windows,
     };
@@ -397,6 +449,16 @@ mod tests {
             notes,
             answer_within: Span::from_micros(1_500_000),
             probes: Share { within: 98, total: 100 },
+            costs: &[ProbeCost {
+                provider: "openai".to_owned(),
+                model: "gpt-4o".to_owned(),
+                currency: Some(Currency::USD),
+                looks: 12,
+                usage_missing: 1,
+                input_tokens: 1_200,
+                output_tokens: 34,
+                nanos: 3_340_000,
+            }],
             requests: &[],
         })
     }
@@ -415,9 +477,17 @@ mod tests {
             "late",
             "timeout",
             "disk\\u{1b}[2J full",
+            "0.00334 USD",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+    }
+
+    #[test]
+    fn a_number_of_a_table_is_written_out() {
+        let found = [number(&Ratio::of(4_473, 1_000_000_000)), number(&Span::from_seconds(-7)), number(&None::<Ratio>)];
+        assert_eq!(found, ["0.000004473", "-7", ""]);
+        assert_eq!(number(&Span::from_micros(2_588_400_000)), "2588.4");
     }
 
     #[test]
@@ -428,7 +498,8 @@ mod tests {
         assert!(md.contains("a\\|b, \"c\""), "{md}");
         let csv = csv(&[report]);
         let rows: Vec<&str> = csv.trim_end().split("\r\n").collect();
-        assert_eq!(rows.len(), 5, "{csv}");
+        assert_eq!(rows.len(), 6, "{csv}");
+        assert!(csv.contains(",probe,openai,gpt-4o,12,1,1200,34,0.00334,USD,\r\n"), "{csv}");
         assert!(rows.iter().skip(1).all(|row| row.contains(",'=chat,2026-11,UTC,")), "{csv}");
         assert!(csv.contains(",'=1+1\r\n") && csv.contains(",\"a|b, \"\"c\"\"\","), "{csv}");
         let columns = |row: &str| row.matches(',').count() - row.matches("b, ").count();

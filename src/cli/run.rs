@@ -29,6 +29,12 @@ pub(super) fn run(arguments: &SourceArgs) -> Result<(), Failure> {
             for source in &config.sources {
                 writeln!(out, "following {} as {}", source.tail.path, source.tail.name)?;
             }
+            if config.sources.is_empty() {
+                writeln!(out, "following no log: there are targets only, and no figures of requests")?;
+            }
+            for target in config.probes.targets.iter().filter(|target| target.enabled()) {
+                writeln!(out, "looking at {} every {}s", target.name, target.interval.as_secs_f64())?;
+            }
             out.flush()
         })
         .await

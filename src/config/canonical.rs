@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::scalar::{duration_text, size_text};
 use super::{Config, DataDir, Privacy, SessionIds, Source, cost, source};
 use crate::format::{Dimension, DimensionSource, FieldSource, Unit};
-use crate::ledger::Retention;
+use crate::ledger::{Retention, TargetDefinition};
 use crate::pricing::{Budget, BudgetUnit, CostMode, ExchangeRate};
 use crate::record::money::format_nanos;
 use crate::report::schedule;
@@ -160,9 +160,14 @@ fn sink_value(sink: &otlp::Config) -> Value {
 impl Config {
     /// Name and definition of every target that is looked at, without secrets: equal definitions give equal text.
     #[must_use]
-    pub fn target_definitions(&self) -> Vec<(String, String)> {
+    pub fn target_definitions(&self) -> Vec<TargetDefinition> {
         let enabled = self.probes.targets.iter().filter(|target| target.enabled());
-        enabled.map(|target| (target.name.clone(), target_value(target).to_string())).collect()
+        let definition = |target: &probe::Target| TargetDefinition {
+            name: target.name.clone(),
+            content: target_value(target).to_string(),
+            spends: target.check.kind() == probe::Kind::Chat,
+        };
+        enabled.map(definition).collect()
     }
 }
 
@@ -282,12 +287,24 @@ fn target_value(target: &probe::Target) -> Value {
             json!({ "address": address, "tls": tls.as_ref().map(tls_value) })
         }
         probe::Check::Chat(chat) => {
-            let probe::Chat { enabled, url, model, prompt, max_tokens, limit, api_key, headers, daily_tokens, tls } =
-                chat;
+            let probe::Chat {
+                enabled,
+                url,
+                model,
+                provider,
+                prompt,
+                max_tokens,
+                limit,
+                api_key,
+                headers,
+                daily_tokens,
+                tls,
+            } = chat;
             json!({
                 "enabled": enabled,
                 "url": address(url),
                 "model": model,
+                "provider": provider,
                 "prompt": prompt,
                 "max_tokens": max_tokens,
                 "max_tokens_name": limit.label(),

@@ -109,6 +109,14 @@ pub struct Config {
     pub relay: crate::relay::Config,
 }
 
+impl Config {
+    /// Whether there is a log to read or a target to look at.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.sources.is_empty() || self.probes.targets.iter().any(crate::probe::Target::enabled)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {

@@ -37,6 +37,7 @@ pub(super) const KEYS: &[&str] = &[
     "address",
     "enabled",
     "model",
+    "provider",
     "prompt",
     "max_tokens",
     "max_tokens_name",
@@ -60,6 +61,7 @@ const CHAT: &[&str] = &[
     "enabled",
     "url",
     "model",
+    "provider",
     "prompt",
     "max_tokens",
     "max_tokens_name",
@@ -251,6 +253,7 @@ fn chat(section: &Section<'_>, folder: &Path, report: &mut Report) -> Option<Cha
     let model = section.required(report, "model", "qwen-plus").and_then(|item| item.text(report, "qwen-plus"));
     let mut chat = Chat::new(url?, model?);
     section.fill(report, "enabled", &mut chat.enabled, |item, report| item.boolean(report));
+    chat.provider = section.optional("provider").and_then(|item| item.text(report, "openai")).map(str::to_owned);
     section.fill(report, "prompt", &mut chat.prompt, long_text);
     section.fill(report, "max_tokens", &mut chat.max_tokens, |item, report| {
         item.integer(report, 1, 1_000_000).and_then(|tokens| u32::try_from(tokens).ok())

@@ -165,7 +165,14 @@ impl Sidecar {
     /// Reads the sums of the present periods.
     pub(super) fn read_figures(&self) {
         self.read_availability();
-        let Some(folder) = &self.folder else { return };
+        let Some(folder) = &self.folder else {
+            // An ended writer has said so itself.
+            let sum = |from, until| self.writer.usage(from, until).ok();
+            if let Some(figures) = Figures::without_ledger(&self.zone, self.clock.now(), sum) {
+                *self.figures.write() = figures;
+            }
+            return;
+        };
         let budgets = self.in_force.read().budgets.clone();
         match Figures::read(folder, &self.zone, &budgets, self.clock.now()) {
             Ok(figures) => *self.figures.write() = figures,

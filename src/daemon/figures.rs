@@ -62,6 +62,18 @@ fn period(zone: &TimeZone, now: Micros, period: BudgetPeriod) -> Option<(i64, i6
 }
 
 impl Figures {
+    /// What can be told without a ledger on disk, of the requests since the start: cost of a month and budgets would be
+    /// claims about time that nobody remembers. `sum` is given the present month in seconds.
+    pub(super) fn without_ledger(
+        zone: &TimeZone,
+        now: Micros,
+        sum: impl Fn(i64, i64) -> Option<Vec<Usage>>,
+    ) -> Option<Figures> {
+        let (month, next_month) = period(zone, now, BudgetPeriod::Month)?;
+        let request_availability = request_availability(&sum(month, next_month)?);
+        Some(Figures { request_availability, ..Figures::default() })
+    }
+
     /// Reads the sums of the periods that hold `now`.
     pub(super) fn read(
         folder: &Path,
@@ -73,9 +85,7 @@ impl Figures {
         let mut figures = Figures::default();
         let Some((month, next_month)) = period(zone, now, BudgetPeriod::Month) else { return Ok(figures) };
         let by_month = query.sum(month, next_month)?;
-        let counts = request_counts(&by_month).into_iter();
-        figures.request_availability =
-            counts.filter_map(|(gateway, counts)| Some((gateway, counts.availability()?.value()))).collect();
+        figures.request_availability = request_availability(&by_month);
         let elapsed = now.div_euclid(1_000_000) - month;
         let mut costs: BTreeMap<(String, Currency), i128> = BTreeMap::new();
         for usage in &by_month {
@@ -118,6 +128,12 @@ impl Figures {
         }
         Ok(figures)
     }
+}
+
+/// By gateway, where there are requests that are judged.
+fn request_availability(usage: &[Usage]) -> Vec<(String, f64)> {
+    let counts = request_counts(usage).into_iter();
+    counts.filter_map(|(gateway, counts)| Some((gateway, counts.availability()?.value()))).collect()
 }
 
 fn selects(budget: &Budget, attributes: &Attributes) -> bool {

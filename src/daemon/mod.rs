@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::app::Sidecar;
 pub use self::imported::{Import, Imported, import, list as imported_prices, load_prices, remove as remove_prices};
 pub use self::key::{load as load_privacy_key, load_made as load_made_privacy_key};
-use self::probing::Prober;
+use self::probing::{LookPrices, Prober};
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
@@ -103,11 +103,11 @@ pub enum Error {
     /// A thread cannot be started.
     #[error("start the reader: {0}")]
     Thread(std::io::Error),
-    /// There is nothing to read.
+    /// There is nothing to read and nothing to look at.
     #[error(
-        "find a log to read: no source is configured; name one as in `--log higress=/var/log/higress/access.log`, or under `sources:` in --config"
+        "find something to do: no log and no target is configured; name a log as in `--log higress=/var/log/higress/access.log` or under `sources:` in --config, or a target as in `--probe chat=http://127.0.0.1:3210/` or under `probes:`"
     )]
-    NoSource,
+    NothingToDo,
 }
 
 impl Error {
@@ -126,7 +126,7 @@ impl Error {
             | Error::Sink(_)
             | Error::Key { .. }
             | Error::Probes(_)
-            | Error::NoSource => true,
+            | Error::NothingToDo => true,
         }
     }
 }
@@ -139,6 +139,7 @@ pub struct Daemon {
     woken: Receiver<()>,
     writer: Writer,
     probes: Vec<Probe>,
+    look_prices: LookPrices,
     bound: web::Bound,
     app: Arc<Sidecar>,
     loader: Loader,
@@ -225,8 +226,8 @@ impl Daemon {
     /// # Errors
     /// See [`Error`]; nothing runs then.
     pub async fn build(config: Config, loader: Loader, clock: Clock) -> Result<Daemon, Error> {
-        if config.sources.is_empty() {
-            return Err(Error::NoSource);
+        if !config.has_work() {
+            return Err(Error::NothingToDo);
         }
         let probes = config.build_probes(&clock).map_err(Error::Probes)?;
         let hangup = reload::catch_hangup();
@@ -240,9 +241,11 @@ impl Daemon {
         for (name, tokens) in ledger.probe_tokens(now - now.rem_euclid(DAY))? {
             probes.iter().filter(|probe| **probe.name() == *name).for_each(|probe| probe.resume(now, tokens));
         }
-        let is_first = ledger.is_new()?;
+        // Without a log there is no history that would keep the metrics back.
+        let is_first = !config.sources.is_empty() && ledger.is_new()?;
         let tails = config.sources.iter().map(|source| source.tail.clone()).collect();
         let tail = tail::Tail::new(tails, positions(&ledger)?)?;
+        let look_prices = LookPrices { table: Arc::clone(&table), ids: price_ids.clone().into() };
         let prices = Prices::new(Arc::clone(&table), price_ids, config.pricing.mode);
         let reader = Reader::new(tail, feeds(&config.sources)?, prices, clock.clone());
         let (wake, woken) = Wake::channel();
@@ -258,7 +261,7 @@ impl Daemon {
             first_read,
             clock,
         ));
-        Ok(Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks })
+        Ok(Daemon { reader, wake, woken, writer, probes, look_prices, bound, app, loader, config, hangup, sinks })
     }
 
     /// The addresses that people and scrapers use.
@@ -272,7 +275,8 @@ impl Daemon {
     /// # Errors
     /// The ledger is damaged, or the web server ended by itself.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Daemon { reader, wake, woken, writer, probes, bound, app, loader, config, hangup, sinks } = self;
+        let Daemon { reader, wake, woken, writer, probes, look_prices, bound, app, loader, config, hangup, sinks } =
+            self;
         let stop = Stop::default();
         let watch = CancellationToken::new();
         let serve = CancellationToken::new();
@@ -284,7 +288,7 @@ impl Daemon {
         let (exchange, exchanged) = tokio::sync::mpsc::channel(1);
         // There is room for one.
         let _ = exchange.try_send(sinks);
-        let (prober, delivering) = Prober::start(probes, app.clock().clone(), writer.handle());
+        let (prober, delivering) = Prober::start(probes, look_prices, app.clock().clone(), writer.handle());
         let reload =
             reload::Reloader::new(loader, config, writer.handle(), wake.clone(), Arc::clone(&prober), exchange);
         app.set_reloader(Arc::clone(&reload));

@@ -17,9 +17,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::ledger::ProbeResult;
 use crate::ledger::writer::Handle;
+use crate::ledger::{ProbeResult, ProbeUse};
 use crate::meter::Look;
+use crate::pricing::Table;
 use crate::probe::{self, Outcome, Phase, Probe, Run, Schedule, Target};
 use crate::record::{Micros, Observation};
 
@@ -39,12 +40,21 @@ struct Before {
 /// By target; without an entry there is nothing to compare with.
 type Clocks = Arc<Mutex<BTreeMap<Arc<str>, Before>>>;
 
+/// The price table in force, with the ledger's ids of its rows.
+#[derive(Clone, Debug)]
+pub(super) struct LookPrices {
+    pub(super) table: Arc<Table>,
+    /// By index of the row in the table.
+    pub(super) ids: Arc<[u32]>,
+}
+
 /// The schedule that runs, to be exchanged at a reload.
 #[derive(Debug)]
 pub(super) struct Prober {
     clock: Clock,
     runtime: runtime::Handle,
     clocks: Clocks,
+    prices: Arc<Mutex<LookPrices>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -56,14 +66,20 @@ struct Running {
 
 impl Prober {
     /// Starts with these targets; to be called within a runtime. The task ends after [`Prober::stop`].
-    pub(super) fn start(probes: Vec<Probe>, clock: Clock, writer: Handle) -> (Arc<Prober>, JoinHandle<()>) {
+    pub(super) fn start(
+        probes: Vec<Probe>,
+        prices: LookPrices,
+        clock: Clock,
+        writer: Handle,
+    ) -> (Arc<Prober>, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let clocks = Clocks::default();
-        let delivering = tokio::spawn(deliver(receiver, Arc::clone(&clocks), writer));
+        let prices = Arc::new(Mutex::new(prices));
+        let delivering = tokio::spawn(deliver(receiver, Arc::clone(&clocks), Arc::clone(&prices), writer));
         let schedule = Schedule::new(clock.clone(), sender);
         let running = Mutex::new(Some(Running { schedule, targets: BTreeMap::new() }));
-        let prober = Arc::new(Prober { clock, runtime: runtime::Handle::current(), clocks, running });
-        prober.exchange(probes);
+        let prober = Arc::new(Prober { clock, runtime: runtime::Handle::current(), clocks, prices, running });
+        prober.look_at(probes);
         (prober, delivering)
     }
 
@@ -71,8 +87,13 @@ impl Prober {
         &self.clock
     }
 
-    /// Looks at these and no others from now on.
-    pub(super) fn exchange(&self, probes: Vec<Probe>) {
+    /// Looks at these and no others from now on, and prices by this table.
+    pub(super) fn exchange(&self, probes: Vec<Probe>, prices: LookPrices) {
+        *self.prices.lock() = prices;
+        self.look_at(probes);
+    }
+
+    fn look_at(&self, probes: Vec<Probe>) {
         let _entered = self.runtime.enter();
         let mut running = self.running.lock();
         let Some(running) = running.as_mut() else { return };
@@ -91,7 +112,12 @@ impl Prober {
 }
 
 /// Hands looks over until the schedule or the writer has ended.
-async fn deliver(mut looks: mpsc::Receiver<probe::Observation>, clocks: Clocks, writer: Handle) {
+async fn deliver(
+    mut looks: mpsc::Receiver<probe::Observation>,
+    clocks: Clocks,
+    prices: Arc<Mutex<LookPrices>>,
+    writer: Handle,
+) {
     let mut gathered = Vec::new();
     while looks.recv_many(&mut gathered, WAITING).await > 0 {
         tokio::time::sleep(GATHER).await;
@@ -101,8 +127,9 @@ async fn deliver(mut looks: mpsc::Receiver<probe::Observation>, clocks: Clocks, 
             gathered.push(look);
         }
         let results: Vec<ProbeResult> = {
+            let prices = prices.lock().clone();
             let mut clocks = clocks.lock();
-            gathered.drain(..).filter_map(|look| result(look, &mut clocks)).collect()
+            gathered.drain(..).filter_map(|look| result(look, &mut clocks, &prices)).collect()
         };
         if results.is_empty() {
             continue;
@@ -116,7 +143,11 @@ async fn deliver(mut looks: mpsc::Receiver<probe::Observation>, clocks: Clocks, 
 }
 
 /// What the ledger keeps of a look; `None` for one that was left out, which is no result.
-fn result(look: probe::Observation, clocks: &mut BTreeMap<Arc<str>, Before>) -> Option<ProbeResult> {
+fn result(
+    look: probe::Observation,
+    clocks: &mut BTreeMap<Arc<str>, Before>,
+    prices: &LookPrices,
+) -> Option<ProbeResult> {
     let parted = look.clock_parted_micros.unwrap_or(0);
     let outcome = match look.run {
         Run::Done(outcome) => outcome,
@@ -147,9 +178,28 @@ fn result(look: probe::Observation, clocks: &mut BTreeMap<Arc<str>, Before>) -> 
             status_code: outcome.status_code,
             tls_expiry: outcome.tls_expiry,
         },
-        tokens: outcome.tokens.map(|tokens| (tokens.input(), tokens.output())),
+        used: used(&outcome, prices),
         message: outcome.message,
     })
+}
+
+/// What a completion used and cost; `None` where none was begun.
+fn used(outcome: &Outcome, prices: &LookPrices) -> Option<ProbeUse> {
+    let model = outcome.model.clone()?;
+    match probe::cost(&prices.table, outcome) {
+        Some(look) => Some(ProbeUse {
+            provider: look.provider,
+            model,
+            tokens: outcome.tokens,
+            cost: look.cost,
+            price_row: look.row.and_then(|row| prices.ids.get(usize::try_from(row).ok()?).copied()).unwrap_or(0),
+        }),
+        None if outcome.usage_missing => {
+            let provider = prices.table.provider(outcome.provider.as_deref().unwrap_or_default());
+            Some(ProbeUse { provider, model, tokens: None, cost: None, price_row: 0 })
+        }
+        None => None,
+    }
 }
 
 /// Begin to the first byte of the answer: of a completion to the first token, of a connection until it stands.
@@ -167,6 +217,7 @@ fn answer(outcome: &Outcome) -> Option<Micros> {
 mod tests {
     use super::*;
     use crate::probe::{Kind, Phases};
+    use crate::record::Tokens;
 
     const SECOND: Micros = 1_000_000;
 
@@ -184,6 +235,7 @@ mod tests {
     #[test]
     fn the_time_since_the_look_before_is_monotonic_over_those_that_were_left_out() {
         let mut clocks = BTreeMap::new();
+        let prices = prices();
         let done = || Run::Done(Box::default());
         let skipped = || Run::Skipped("enough for today".to_owned());
         let cases = [
@@ -195,8 +247,32 @@ mod tests {
         ];
         for (look, want) in cases {
             let at = look.at;
-            assert_eq!(result(look, &mut clocks).map(|result| result.seen.since_previous), want, "{at}");
+            assert_eq!(result(look, &mut clocks, &prices).map(|result| result.seen.since_previous), want, "{at}");
         }
+    }
+
+    fn prices() -> LookPrices {
+        let table = Arc::new(Table::builtin());
+        LookPrices { ids: (1..=table.rows().len()).map(|id| u32::try_from(id).unwrap()).collect(), table }
+    }
+
+    #[test]
+    fn what_a_completion_used_is_priced_or_told_to_be_unknown() {
+        let tokens = Tokens { uncached_input: 1_000, visible_output: 100, ..Tokens::default() };
+        let chat = Outcome {
+            started: 1_795_000_000_000_000,
+            model: Some("gpt-4o".to_owned()),
+            tokens: Some(tokens),
+            ..Outcome::default()
+        };
+        let found = used(&chat, &prices()).unwrap();
+        assert_eq!((found.provider.as_str(), found.model.as_str(), found.tokens), ("openai", "gpt-4o", Some(tokens)));
+        assert_eq!(found.cost.map(|cost| cost.nanos), Some(3_500_000), "0.0025 and 0.001");
+        assert!(found.price_row > 0);
+        let cut = Outcome { tokens: None, usage_missing: true, ..chat.clone() };
+        assert_eq!(used(&cut, &prices()).map(|found| (found.tokens, found.cost)), Some((None, None)));
+        assert_eq!(used(&Outcome { tokens: None, ..chat }, &prices()), None, "none was begun");
+        assert_eq!(used(&Outcome::default(), &prices()), None, "no completion at all");
     }
 
     #[test]

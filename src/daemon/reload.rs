@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::app::{InForce, Sidecar};
-use super::probing::Prober;
+use super::probing::{LookPrices, Prober};
 use super::sinks::{self, Built};
 use super::{feeds, load_prices};
 use crate::config::{self, Config};
@@ -122,8 +122,8 @@ impl Reloader {
 
     fn take_over(&self, current: &Config) -> Result<(Config, InForce), String> {
         let config = self.loader.load().map_err(|problems| problems.to_string())?;
-        if config.sources.is_empty() {
-            return Err(super::Error::NoSource.to_string());
+        if !config.has_work() {
+            return Err(super::Error::NothingToDo.to_string());
         }
         let problems = crate::web::check(&config.web);
         if !problems.is_empty() {
@@ -139,6 +139,7 @@ impl Reloader {
         let ended = |error: Ended| error.to_string();
         let rows = table.rows().iter().map(|row| (row.id(), row.to_json())).collect();
         let ids = self.writer.keep_prices(rows).map_err(ended)?;
+        let look_prices = LookPrices { table: Arc::clone(&table), ids: ids.clone().into() };
         let (answer, answered) = sync_channel(1);
         self.hand_over(Pending {
             tails: config.sources.iter().map(|source| source.tail.clone()).collect(),
@@ -154,7 +155,7 @@ impl Reloader {
         })??;
         self.sinks.blocking_send(sinks).map_err(|_| ENDING.to_owned())?;
         self.writer.keep_targets(config.target_definitions(), config.sla.clone()).map_err(ended)?;
-        self.prober.exchange(probes);
+        self.prober.exchange(probes, look_prices);
         self.writer.set_sessions(config.sessions.clone()).map_err(ended)?;
         self.writer.set_retention(config.retention.clone()).map_err(ended)?;
         self.writer.keep_configuration(config.without_secrets()).map_err(ended)?;

@@ -135,7 +135,7 @@ mod tests {
             line: b"",
         };
         batch.push(&record, &context);
-        let prepared = ledger.prepare(batch).unwrap();
+        let prepared = ledger.prepare(vec![batch]).unwrap();
         ledger.commit(&prepared, Clock::manual(NOW).instant()).unwrap();
 
         let reports = folder.path().join("reports");

@@ -109,7 +109,7 @@ impl Iterator for Looks {
                 status_code,
                 tls_expiry: None,
             },
-            tokens: None,
+            used: None,
             message: failure.map(|reason| reason.meaning().to_owned()).unwrap_or_default(),
         })
     }

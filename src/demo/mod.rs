@@ -13,3 +13,6 @@ mod workspace;
 
 pub use looks::Looks;
 pub use workspace::{Error, Workspace};
+
+/// The configuration file of the demo; its log, probe, address and data directory come on top.
+pub const CONFIG: &str = include_str!("demo.yaml");

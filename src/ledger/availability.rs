@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fold::bucket;
 use super::open::{Error, Ledger};
+use super::probe_use::{ProbeUse, Uses};
 use crate::meter::{Look, PHASES, ProbeCounts, TargetSeries};
-use crate::record::{Failure, Micros, Observation, Outcome, Row};
+use crate::record::{Failure, Micros, Observation, Outcome, Row, Tokens};
 use crate::sla::{Config, Isolated, Outage, Segment, Share, Span, State, Tracker, Windows, answered_within};
 
 /// Answers of looks in the table `answers`.
@@ -32,10 +33,21 @@ pub struct ProbeResult {
     pub duration_micros: u64,
     /// What the gauges show.
     pub look: Look,
-    /// Input and output tokens, where it was a completion that told them.
-    pub tokens: Option<(u64, u64)>,
+    /// What it used, where it was a completion that was begun.
+    pub used: Option<ProbeUse>,
     /// Why it failed, for people.
     pub message: String,
+}
+
+/// One target as it is looked at from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetDefinition {
+    /// Its name.
+    pub name: String,
+    /// All that is configured of it, as JSON without secrets.
+    pub content: String,
+    /// Whether looks at it use tokens.
+    pub spends: bool,
 }
 
 /// What is known of one target.
@@ -128,27 +140,28 @@ struct Writes {
     outages: BTreeMap<(String, u64), Outage>,
     isolated: Vec<(String, Isolated)>,
     answers: BTreeMap<(i64, String), Share>,
+    uses: Uses,
 }
 
 impl Ledger {
-    /// Takes what is to be looked at from now on: definitions by name, as JSON, and what was promised. What differs from
-    /// what is kept is kept with the time. The meter shows these targets and no others.
+    /// Takes what is to be looked at from now on, and what was promised. What differs from what is kept is kept with the
+    /// time. The meter shows these targets and no others.
     ///
     /// # Errors
     /// The ledger cannot be written; nothing was changed.
-    pub fn keep_targets(&mut self, definitions: &[(String, String)], sla: &Config) -> Result<(), Error> {
+    pub fn keep_targets(&mut self, definitions: &[TargetDefinition], sla: &Config) -> Result<(), Error> {
         let now = self.clock.now();
         let level = Level::of(sla);
         self.atomically(|ledger| {
             let connection = &ledger.connection;
-            for (name, definition) in definitions {
+            for TargetDefinition { name, content, .. } in definitions {
                 let target = target_id(connection, name)?;
                 connection
                     .prepare_cached(
                         "INSERT INTO target_definitions (target, since, definition) SELECT ?1, ?2, ?3 WHERE ?3 IS NOT
                          (SELECT definition FROM target_definitions WHERE target = ?1 ORDER BY id DESC LIMIT 1)",
                     )?
-                    .execute((target, now, definition))?;
+                    .execute((target, now, content))?;
                 connection
                     .prepare_cached(
                         "INSERT INTO objectives (target, since, billionths) SELECT ?1, ?2, ?3 WHERE ?3 IS NOT
@@ -156,7 +169,7 @@ impl Ledger {
                     )?
                     .execute((target, now, i64::try_from(sla.objective_of(name).billionths()).unwrap_or(0)))?;
             }
-            let kept: BTreeSet<&str> = definitions.iter().map(|(name, _)| name.as_str()).collect();
+            let kept: BTreeSet<&str> = definitions.iter().map(|definition| definition.name.as_str()).collect();
             for (id, name) in active_targets(connection)? {
                 if !kept.contains(name.as_str()) {
                     connection
@@ -177,9 +190,12 @@ impl Ledger {
         self.folds.level = level;
         let mut meter = self.meter.lock();
         let bounds = meter.probe_bounds().clone();
-        let shown = definitions.iter().map(|(name, _)| {
+        let shown = definitions.iter().map(|TargetDefinition { name, spends, .. }| {
             let known = self.availability.known.entry(name.clone()).or_default();
             known.counts.rebucket(&bounds);
+            if *spends {
+                known.counts.spends();
+            }
             (name.clone(), known.series())
         });
         meter.set_targets(shown.collect());
@@ -215,8 +231,12 @@ impl Ledger {
                 writes.outages.insert((name.to_owned(), outage.number), outage);
             }
             writes.isolated.extend(update.isolated.into_iter().map(|failure| (name.to_owned(), failure)));
+            let at = bucket(seen.at, self.folds.rollup_seconds());
+            if let Some(used) = &result.used {
+                known.counts.spend(used.tokens.as_ref(), used.cost);
+                writes.uses.observe(at, name, used);
+            }
             if let Some(answered) = answered_within(seen, within) {
-                let at = bucket(seen.at, self.folds.rollup_seconds());
                 writes.answers.entry((at, name.to_owned())).or_default().observe(answered);
             }
             taken.push(result);
@@ -333,6 +353,7 @@ fn write(connection: &Connection, ids: &BTreeMap<String, i64>, writes: &Writes) 
         statement.execute((id(name), failure.at, failure.reason.index()))?;
     }
     drop(statement);
+    writes.uses.write(connection, ids)?;
     write_answers(connection, PROBES, writes.answers.iter().map(|((at, name), share)| (*at, name.as_str(), *share)))
 }
 
@@ -356,9 +377,9 @@ pub(super) fn write_answers<'a>(
 fn write_results(connection: &Connection, ids: &BTreeMap<String, i64>, results: &[&ProbeResult]) -> Result<(), Error> {
     let mut statement = connection.prepare_cached(&format!(
         "INSERT OR REPLACE INTO probe_results (at, target, interval, failure, message, duration, answer, {}, status,
-         input_tokens, output_tokens) VALUES (?{})",
+         input_tokens, output_tokens, cache_read, reasoning, price_row, currency, cost) VALUES (?{})",
         PHASES.join(", "),
-        ", ?".repeat(14),
+        ", ?".repeat(19),
     ))?;
     let length = |micros: u64| i64::try_from(micros).unwrap_or(i64::MAX);
     for result in results {
@@ -380,8 +401,17 @@ fn write_results(connection: &Connection, ids: &BTreeMap<String, i64>, results: 
             bind(&phase.map(length))?;
         }
         bind(&look.status_code)?;
-        bind(&result.tokens.map(|(input, _)| length(input)))?;
-        bind(&result.tokens.map(|(_, output)| length(output)))?;
+        let used = result.used.as_ref();
+        let tokens = used.and_then(|used| used.tokens);
+        let kinds: [fn(&Tokens) -> u64; 4] =
+            [Tokens::input, Tokens::output, |tokens| tokens.cache_read, |tokens| tokens.reasoning];
+        for kind in kinds {
+            bind(&tokens.map(|tokens| length(kind(&tokens))))?;
+        }
+        let cost = used.and_then(|used| used.cost);
+        bind(&used.map(|used| used.price_row).filter(|row| *row > 0))?;
+        bind(&cost.map(|cost| cost.currency.code()))?;
+        bind(&cost.map(|cost| cost.nanos))?;
         statement.raw_execute()?;
     }
     Ok(())

@@ -23,7 +23,9 @@ CREATE TABLE objectives (
     billionths INTEGER NOT NULL
 ) STRICT;
 
--- Single looks, by time. failure: position in the list of reasons, NULL for a success. Lengths are microseconds.
+-- Single looks, by time. failure: position in the list of reasons, NULL for a success. Lengths are microseconds. What
+-- follows on the status is of completions: cache reads are part of the input, reasoning of the output; cost in nano-units of
+-- the currency, a code, by a price row; NULL where unpriced.
 CREATE TABLE probe_results (
     at            INTEGER NOT NULL,
     target        INTEGER NOT NULL,
@@ -40,6 +42,11 @@ CREATE TABLE probe_results (
     status        INTEGER,
     input_tokens  INTEGER,
     output_tokens INTEGER,
+    cache_read    INTEGER,
+    reasoning     INTEGER,
+    price_row     INTEGER,
+    currency      INTEGER,
+    cost          INTEGER,
     PRIMARY KEY (at, target)
 ) STRICT, WITHOUT ROWID;
 

@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use super::availability::{PROBES, REQUESTS, active_targets, read_windows};
 use super::measure::Measure;
 use super::open::{Error, Ledger, open_for_reading};
+use super::probe_use;
 use super::usage::{Usage, UsageQuery};
-use crate::record::{ErrorReason, Failure, Micros, Outcome};
+use crate::record::{ErrorReason, Failure, Micros, Outcome, ProbeCost};
 use crate::sla::{InForce, Isolated, Note, Objective, Outage, RequestCounts, Segment, Share, State, Tracker, Windows};
 
 /// What is known of a target in a stretch of time.
@@ -33,6 +34,8 @@ pub struct TargetFacts {
     pub notes: Vec<Note>,
     /// Looks within the level.
     pub probes: Share,
+    /// What looks that were completions used and cost.
+    pub costs: Vec<ProbeCost>,
 }
 
 /// What availability is computed from.
@@ -69,6 +72,15 @@ impl AvailabilityQuery {
         facts(&transaction, from, to, now)
     }
 
+    /// What looks that were completions used and cost within `[from, to)`, by target: to be told apart by its purpose,
+    /// [`crate::record::PROBE_PURPOSE`], wherever cost is listed.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn probe_costs(&self, from: Micros, to: Micros) -> Result<BTreeMap<String, Vec<ProbeCost>>, Error> {
+        probe_use::read(&self.connection, from.div_euclid(1_000_000), to.div_euclid(1_000_000))
+    }
+
     /// The requests that start within `[from, to)`, as far as they are folded: counts, and answers within the level, by
     /// gateway.
     ///
@@ -95,6 +107,14 @@ impl Ledger {
     /// The ledger cannot be read.
     pub fn facts(&self, from: Micros, to: Micros, now: Micros) -> Result<Facts, Error> {
         facts(&self.connection, from, to, now)
+    }
+
+    /// As [`UsageQuery::sum`], for a ledger in memory.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn usage(&self, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
+        UsageQuery::over(&self.connection, from, until)
     }
 }
 
@@ -126,6 +146,7 @@ pub fn request_counts(usage: &[Usage]) -> BTreeMap<String, RequestCounts> {
 fn facts(connection: &Connection, from: Micros, to: Micros, now: Micros) -> Result<Facts, Error> {
     let active = active_targets(connection)?;
     let answers = answers(connection, PROBES, from.div_euclid(1_000_000), to.div_euclid(1_000_000))?;
+    let mut costs = probe_use::read(connection, from.div_euclid(1_000_000), to.div_euclid(1_000_000))?;
     let mut statement = connection.prepare_cached("SELECT id, name, tracker FROM targets ORDER BY name")?;
     let mut rows = statement.query([])?;
     let mut targets = Vec::new();
@@ -148,6 +169,7 @@ fn facts(connection: &Connection, from: Micros, to: Micros, now: Micros) -> Resu
             objectives: objectives(connection, id)?,
             notes: notes(connection, id)?,
             probes: answers.get(&name).copied().unwrap_or_default(),
+            costs: costs.remove(&name).unwrap_or_default(),
             tracker,
             name,
         });

@@ -8,6 +8,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::ledger::{AvailabilityQuery, DataDir, Facts, Options, Privacy, ROLLUP_HOUR};
 use crate::meter::{self, Gauges, Meter};
+use crate::record::{Cost, Currency, ProbeCost};
 use crate::sla::{Objective, Planned, Standing, Window};
 
 const NOW: Micros = 1_793_000_000_000_000;
@@ -33,8 +34,13 @@ fn open_in(folder: &Path) -> (Ledger, Arc<Mutex<Meter>>) {
     (ledger, meter)
 }
 
-fn targets(names: &[&str]) -> Vec<(String, String)> {
-    names.iter().map(|name| ((*name).to_owned(), format!("{{\"name\":\"{name}\"}}"))).collect()
+fn targets(names: &[&str]) -> Vec<TargetDefinition> {
+    let definition = |name: &&str| TargetDefinition {
+        name: (*name).to_owned(),
+        content: format!("{{\"name\":\"{name}\"}}"),
+        spends: *name == "chat",
+    };
+    names.iter().map(definition).collect()
 }
 
 /// A look of each letter, from the `first` interval on: `u` is up, `s` slow, `d` refused, `t` timed out.
@@ -61,7 +67,13 @@ fn looks(first: Micros, letters: &str) -> Vec<ProbeResult> {
             },
             duration_micros: 50_000,
             look: Look { success: failure.is_none(), phases: [None, Some(1_000), None, None, None], ..Look::default() },
-            tokens: Some((10, 5)),
+            used: Some(ProbeUse {
+                provider: "openai".to_owned(),
+                model: "gpt-4o".to_owned(),
+                tokens: Some(Tokens { uncached_input: 10, visible_output: 5, ..Tokens::default() }),
+                cost: Some(Cost { nanos: 75_000, currency: Currency::USD }),
+                price_row: 7,
+            }),
             message: failure.map(|_| "why".to_owned()).unwrap_or_default(),
         }
     };
@@ -229,6 +241,92 @@ fn without_a_folder_it_works_in_memory() {
 }
 
 #[test]
+fn what_looking_costs_is_kept_apart_by_currency_and_told_where_it_is_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, meter) = open_in(folder.path());
+    assert!(shows(&meter, "tokentail_probe_input_tokens_total{target=\"chat\"} 0"), "it begins at 0");
+    assert!(!page(&meter).contains("tokentail_probe_cost_total{"), "no currency is known yet");
+    let mut looks = looks(0, "uuuuuuuu");
+    let mut change = |index: usize, tokens: bool, cost: Option<Cost>| {
+        let used = looks[index].used.as_mut().unwrap();
+        (used.tokens, used.cost) = (used.tokens.filter(|_| tokens), cost);
+    };
+    change(2, true, Some(Cost { nanos: 500_000, currency: Currency::CNY }));
+    change(3, true, None);
+    change(4, false, None);
+    looks[5].used = None;
+    ledger.observe_probes(&looks[..6]).unwrap();
+    ledger.observe_probes(&looks[6..]).unwrap();
+    let shown = |meter: &Arc<Mutex<Meter>>| {
+        for line in [
+            "tokentail_probe_cost_total{target=\"chat\",currency=\"USD\"} 0.0003",
+            "tokentail_probe_cost_total{target=\"chat\",currency=\"CNY\"} 0.0005",
+            "tokentail_probe_input_tokens_total{target=\"chat\"} 60",
+            "tokentail_probe_output_tokens_total{target=\"chat\"} 30",
+            "tokentail_probe_unpriced_tokens_total{target=\"chat\"} 15",
+            "tokentail_probe_usage_missing_total{target=\"chat\"} 1",
+        ] {
+            assert!(shows(meter, line), "{line}\n{}", page(meter));
+        }
+        assert!(!page(meter).contains("tokentail_cost_total{"), "no part of what customers cost");
+    };
+    shown(&meter);
+    drop(ledger);
+    shown(&open_in(folder.path()).1);
+    let cost = |currency, looks, usage_missing, nanos| ProbeCost {
+        provider: "openai".to_owned(),
+        model: "gpt-4o".to_owned(),
+        currency,
+        looks,
+        usage_missing,
+        input_tokens: (looks - usage_missing) * 10,
+        output_tokens: (looks - usage_missing) * 5,
+        nanos,
+    };
+    let query = AvailabilityQuery::open(folder.path()).unwrap();
+    let hour = 3_600 * SECOND;
+    let costs = query.probe_costs(NOW - hour, NOW + hour).unwrap();
+    assert_eq!(
+        costs.get("chat").unwrap(),
+        &[cost(None, 2, 1, 0), cost(Some(Currency::CNY), 1, 0, 500_000), cost(Some(Currency::USD), 4, 0, 300_000)]
+    );
+    assert_eq!(facts(folder.path(), NOW).targets[0].costs, costs["chat"]);
+    assert!(query.probe_costs(NOW + hour, NOW + 9 * hour).unwrap().is_empty());
+    let json = serde_json::to_value(&costs["chat"]).unwrap();
+    assert_eq!((&json[2]["purpose"], &json[2]["cost"]), (&"probe".into(), &"0.0003".into()));
+    assert_eq!((&json[0]["currency"], &json[0]["cost"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    let kept: (i64, i64, i64) = rusqlite::Connection::open(folder.path().join(crate::ledger::LEDGER_FILE))
+        .unwrap()
+        .query_row("SELECT count(cost), sum(cost), max(price_row) FROM probe_results", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!(kept, (5, 800_000, 7), "with each result");
+}
+
+#[test]
+fn looks_of_version_2_are_kept_and_cost_is_kept_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(crate::ledger::LEDGER_FILE);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../tests/ledger/version-2-looks.sql")).unwrap();
+    drop(old);
+    let (mut ledger, meter) = open_in(folder.path());
+    let counts = || -> (i64, i64, i64) {
+        let sql = "SELECT count(*), coalesce(sum(input_tokens), 0), count(cost) FROM probe_results";
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+    };
+    let before = counts();
+    assert_eq!((before.0, before.2), (20, 0));
+    assert!(before.1 > 0 && before.1 % 400 == 0, "{before:?}");
+    ledger.observe_probes(&looks(0, "uu")).unwrap();
+    assert_eq!(counts(), (22, before.1 + 20, 2));
+    assert!(shows(&meter, "tokentail_probe_cost_total{target=\"chat\",currency=\"USD\"} 0.00015"));
+    assert!(crate::ledger::Check::run(folder.path()).unwrap().is_ok());
+}
+
+#[test]
 fn a_note_needs_its_outage() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, _) = open_in(folder.path());
@@ -264,4 +362,91 @@ fn answers_of_requests_are_judged_by_the_level_that_is_kept() {
         )
         .unwrap();
     assert_eq!(Level::load(&ledger.connection).unwrap(), Level { within_micros: 2_000_000, whole: true });
+}
+
+/// What a check of a folder finds wrong.
+fn wrong(folder: &Path) -> Vec<(&'static str, String)> {
+    let report = crate::ledger::Check::run(folder).unwrap();
+    let bad = report.findings.into_iter().filter(|finding| !finding.ok);
+    bad.map(|finding| (finding.check, finding.detail)).collect()
+}
+
+#[test]
+fn a_check_sees_each_table_of_targets_that_was_tampered_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(crate::ledger::LEDGER_FILE);
+    let (mut ledger, _) = open_in(folder.path());
+    // Three hours: looks alone, an outage that ended, an unknown time, an outage that lasts, and failures of a row.
+    ledger.observe_probes(&looks(0, &("ud".to_owned() + &"u".repeat(250) + "dddtuu"))).unwrap();
+    ledger.observe_probes(&looks(300, &("uttu".to_owned() + &"u".repeat(250) + "dddduddu"))).unwrap();
+    assert!(ledger.add_note("chat", 1, "the disk was full").unwrap());
+    let sla = Config {
+        maintenance: vec![Planned { target: None, from: NOW, to: NOW + SECOND, reason: String::new() }],
+        ..Config::default()
+    };
+    ledger.keep_targets(&targets(&["chat"]), &sla).unwrap();
+    drop(ledger);
+    assert_eq!(wrong(folder.path()), []);
+    let info = crate::ledger::Info::read(folder.path()).unwrap();
+    let [chat] = info.targets.as_slice() else { panic!("{info:?}") };
+    assert_eq!((chat.results, chat.outages, chat.notes), (520, 2, 1));
+    assert_eq!((chat.first_result, chat.known_from), (Some(NOW), Some(NOW)));
+    assert_eq!(info.tables["segments"], 6, "up, down, up, unknown, up, down: {:?}", info.tables);
+
+    const REFERENCES: &str = "targets and what names them";
+    const TILES: &str = "segments of time";
+    const OUTAGES: &str = "outages = segments that are down";
+    const COUNTERS: &str = "counters of targets = what is kept";
+    const SUMS: &str = "answers and cost of looks = looks";
+    let last = "(SELECT max(start) FROM segments WHERE state = 0)";
+    for (sql, want, part) in [
+        ("UPDATE segments SET target = 9 WHERE state = 2".to_owned(), REFERENCES, "rows of segments name no target"),
+        ("UPDATE outage_notes SET outage = 7".to_owned(), REFERENCES, "notes name no outage"),
+        ("UPDATE maintenance SET end = start".to_owned(), REFERENCES, "end before they begin"),
+        ("UPDATE answers SET within = total + 1".to_owned(), REFERENCES, "more than all"),
+        (format!("UPDATE segments SET end = start - 1 WHERE start = {last}"), TILES, "ends at"),
+        (format!("UPDATE segments SET end = end + 1 WHERE start = {last}"), TILES, "overlap"),
+        ("UPDATE segments SET state = 0 WHERE state = 1".to_owned(), OUTAGES, "within an outage"),
+        ("UPDATE segments SET state = 1 WHERE state = 2".to_owned(), OUTAGES, "in no outage"),
+        ("UPDATE outages SET start = start + 1 WHERE number = 1".to_owned(), OUTAGES, "not what its row says"),
+        ("DELETE FROM outages WHERE number = 1".to_owned(), COUNTERS, "outages: the counter says 2, what is kept 1"),
+        ("UPDATE outages SET end = 0 WHERE number = 2".to_owned(), OUTAGES, "lasts"),
+        (format!("DELETE FROM segments WHERE state = 1 AND start < {last}"), COUNTERS, "down time"),
+        ("DELETE FROM isolated_failures WHERE reason = 2".to_owned(), COUNTERS, "timeout: the counter says 3"),
+        (
+            "INSERT INTO probe_results SELECT at + 7, target, interval, failure, message, duration, NULL, NULL, NULL,
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM probe_results"
+                .to_owned(),
+            COUNTERS,
+            "looks beyond the counter",
+        ),
+        ("UPDATE probe_use SET output_tokens = output_tokens + 1".to_owned(), COUNTERS, "output tokens"),
+        ("UPDATE probe_use SET cost = cost + 1".to_owned(), COUNTERS, "cost in 10^-9 USD"),
+        ("UPDATE probe_results SET cost = cost + 1".to_owned(), SUMS, "14850000], looks [195, 1980, 990, 14850198]"),
+        ("UPDATE answers SET total = total + 1".to_owned(), SUMS, "sums [196, "),
+        ("DELETE FROM answers".to_owned(), SUMS, "sums [0, "),
+    ] {
+        let copy = tempfile::tempdir().unwrap();
+        let target = copy.path().join(crate::ledger::LEDGER_FILE);
+        std::fs::copy(&path, &target).unwrap();
+        let connection = rusqlite::Connection::open(&target).unwrap();
+        assert!(connection.execute(&sql, []).unwrap() > 0, "{sql}");
+        drop(connection);
+        let found = wrong(copy.path());
+        let seen = found.iter().any(|(check, detail)| *check == want && detail.contains(part));
+        assert!(seen, "{sql}: {want}: {part}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_check_does_not_miss_looks_that_retention_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(NOW);
+    let (mut ledger, _) = open(DataDir::Path(folder.path().to_owned()), &clock);
+    ledger.keep_targets(&targets(&["chat"]), &Config::default()).unwrap();
+    ledger.observe_probes(&looks(0, &"uudddu".repeat(200))).unwrap();
+    clock.advance(Duration::from_secs(9_000));
+    ledger.retain_probe_results(Duration::from_secs(3_600)).unwrap();
+    assert!(crate::ledger::Info::read(folder.path()).unwrap().targets[0].results < 1_200);
+    assert_eq!(wrong(folder.path()), []);
 }

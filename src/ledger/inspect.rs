@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::fold::stored_mark;
+use super::inspect_targets::TargetInfo;
 use super::kinds::Kinds;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger, SCHEMA_VERSION, open_for_reading, read_sources};
@@ -41,6 +42,8 @@ pub struct Info {
     pub tables: BTreeMap<String, u64>,
     /// Totals per source.
     pub sources: BTreeMap<String, SourceCounts>,
+    /// Targets that were ever looked at.
+    pub targets: Vec<TargetInfo>,
 }
 
 impl Info {
@@ -61,11 +64,25 @@ impl Info {
             "price_rows",
             "configurations",
             "rollups",
+            "rollup_days",
+            "columns",
+            "audit",
             "series",
             "files",
             "adjustments",
             "parts",
             "closures",
+            "targets",
+            "target_definitions",
+            "objectives",
+            "probe_results",
+            "segments",
+            "outages",
+            "isolated_failures",
+            "outage_notes",
+            "maintenance",
+            "answers",
+            "probe_use",
         ] {
             tables.insert(table.to_owned(), count(table)?);
         }
@@ -94,6 +111,7 @@ impl Info {
             unfolded: (last - mark).max(0),
             tables,
             sources: read_sources(&connection)?.into_iter().collect(),
+            targets: TargetInfo::read(&connection)?,
             path: path.display().to_string(),
         })
     }
@@ -160,11 +178,14 @@ impl Check {
             database(&connection)?,
             references(&connection)?,
             blocks(&connection)?,
+            super::inspect_folds::columns(&connection)?,
             rollups(&connection)?,
+            super::inspect_folds::days(&connection)?,
             counters(&connection)?,
             super::inspect_sessions::sessions(&connection)?,
             sources(&connection)?,
         ];
+        let findings = findings.into_iter().chain(super::inspect_targets::targets(&connection)?).collect();
         Ok(Report { path: path.display().to_string(), findings })
     }
 }
@@ -345,7 +366,7 @@ fn rollups(connection: &Connection) -> Result<Finding, Error> {
         if have != want {
             let (gateway, provider, model, _) = group;
             problems.push(format!(
-                "{gateway}/{provider}/{model}: rollups say {} requests and cost {}, rows and retention {} and {}",
+                "{gateway}/{provider}/{model}: rollups say {} requests and cost {}, rows and what was removed {} and {}",
                 have.get(Measure::Requests),
                 have.get(Measure::Cost),
                 want.get(Measure::Requests),
@@ -353,7 +374,7 @@ fn rollups(connection: &Connection) -> Result<Finding, Error> {
             ));
         }
     }
-    Ok(finding("rollups = rows + retention", &problems, format!("{} groups agree in every measure", expected.len())))
+    Ok(finding("rollups = rows + removed", &problems, format!("{} groups agree in every measure", expected.len())))
 }
 
 /// Counters by gateway: requests, input and output tokens, and cost over all currencies.
@@ -375,8 +396,7 @@ fn counters(connection: &Connection) -> Result<Finding, Error> {
         sums.iter_mut().zip(added).for_each(|(sum, value)| *sum += value);
     }
     let mut expected: BTreeMap<String, [i128; 4]> = BTreeMap::new();
-    let reported =
-        [row_sums(connection)?, removed_sums(connection)?, adjustment_sums(connection, &["reprice"])?];
+    let reported = [row_sums(connection)?, removed_sums(connection)?, adjustment_sums(connection, &["reprice"])?];
     for ((gateway, ..), measures) in reported.into_iter().flatten() {
         let get = |measure: Measure| i128::from(measures.get(measure));
         let input = [Measure::UncachedInput, Measure::CacheRead, Measure::CacheWrite5m, Measure::CacheWrite1h];
@@ -420,14 +440,14 @@ fn sources(connection: &Connection) -> Result<Finding, Error> {
     }
     let rows: u64 = connection.query_row("SELECT count(*) FROM requests", [], |row| row.get(0))?;
     let removed: u64 = connection.query_row(
-        "SELECT coalesce(sum(requests), 0) FROM adjustments WHERE kind = 'retention'",
+        "SELECT coalesce(sum(requests), 0) FROM adjustments WHERE kind IN ('retention', 'deletion')",
         [],
         |row| row.get(0),
     )?;
     if rows + removed != requests {
-        problems.push(format!("sources count {requests} requests, rows and retention {}", rows + removed));
+        problems.push(format!("sources count {requests} requests, rows and what was removed {}", rows + removed));
     }
-    Ok(finding("sources = rows + retention", &problems, format!("{requests} requests agree")))
+    Ok(finding("sources = rows + removed", &problems, format!("{requests} requests agree")))
 }
 
 impl Ledger {

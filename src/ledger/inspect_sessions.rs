@@ -124,21 +124,22 @@ fn amounts(costs: &Costs) -> Vec<(crate::record::Currency, i128)> {
     amounts
 }
 
+/// Problems, of which the first are spelt out.
 #[derive(Default)]
-struct Problems {
+pub(super) struct Problems {
     named: Vec<String>,
     count: usize,
 }
 
 impl Problems {
-    fn add(&mut self, text: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, text: impl FnOnce() -> String) {
         self.count += 1;
         if self.named.len() < MOST_NAMED {
             self.named.push(text());
         }
     }
 
-    fn texts(self) -> Vec<String> {
+    pub(super) fn texts(self) -> Vec<String> {
         let more = self.count - self.named.len();
         let rest = (more > 0).then(|| format!("and {more} more"));
         self.named.into_iter().chain(rest).collect()

@@ -38,6 +38,9 @@ pub(super) fn migrate(connection: &Connection, path: &Path, version: i64) -> Res
         // Rows of version 1 belong to no part: what is needed to find it was not kept.
         transaction.execute_batch(include_str!("sessions.sql")).map_err(at(path))?;
         transaction.execute_batch(include_str!("availability.sql")).map_err(at(path))?;
+        transaction.execute_batch(include_str!("probe_use.sql")).map_err(at(path))?;
+    } else if version < 3 {
+        super::probe_use::migrate(&transaction).map_err(at(path))?;
     }
     if version < 3 {
         super::migrate_folds::migrate(&transaction).map_err(|error| super::open::name_path(error, path))?;

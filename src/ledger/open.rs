@@ -505,6 +505,7 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
             .replace("{folds}", include_str!("folds.sql"))
             + include_str!("sessions.sql")
             + include_str!("availability.sql")
+            + include_str!("probe_use.sql")
             + include_str!("audit.sql");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"

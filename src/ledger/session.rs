@@ -95,19 +95,19 @@ impl SessionFold {
 }
 
 impl Ledger {
-    /// Finds an entry's session, part and previous row. `new_names` is the first name that this batch has made,
+    /// Finds an entry's session, part and previous row. `new_names` is the first name that is new,
     /// `oldest_exemplar` the end of the oldest request whose trace is worth naming.
     pub(super) fn place_in_session(
         &mut self,
         batch: &Batch,
         entry: &mut Entry,
-        gateway: u32,
         new_names: u32,
         oldest_exemplar: Micros,
     ) -> Result<(), Error> {
         let (client, messages) = (batch.bytes(&entry.client), batch.bytes(&entry.messages));
         let session = batch.bytes(&entry.session);
         let row = &mut entry.row;
+        let gateway = self.interner.set(entry.place).map_or(0, |set| set.gateway);
         let mut derived = None;
         if row.session == 0 {
             let name = self.interner.set(entry.place).map_or("", |set| set.attributes.gateway.as_str());
@@ -135,7 +135,7 @@ impl Ledger {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         let connection = &self.connection;
         let placement = self.session_fold.sessions.assign(row, gateway, calls, |key, start| {
-            // A name that this batch has made has nothing stored.
+            // A name that is new has nothing stored.
             if key.session >= new_names { Ok(Around::default()) } else { parts_around(connection, key, start) }
         })?;
         (row.part, row.previous, entry.reopened) = (placement.part, placement.previous, placement.reopened);

@@ -182,7 +182,7 @@ pub(super) fn fits_part(moment: &Moment, matcher: &Matcher, part: &Part) -> Resu
 }
 
 /// Reads the ids of a stored list of attributes: a JSON array of small numbers.
-fn read_ids(text: &str, into: &mut Vec<u32>) {
+pub(super) fn read_ids(text: &str, into: &mut Vec<u32>) {
     into.clear();
     let digits = text.trim_matches(['[', ']']).split(',');
     into.extend(digits.filter_map(|digits| digits.trim().parse::<u32>().ok()));

@@ -55,6 +55,9 @@ impl SessionQuery {
             None if needs_cost => self.moment.usual_currency()?,
             given => given,
         };
+        if currency.is_none() && filter.min_cost.is_some_and(|least| least > 0) {
+            return Ok(Listed { sessions: Vec::new(), found: 0, currency });
+        }
         let one = |value: &Option<String>| value.iter().cloned().collect();
         let least = filter.min_cost.map(|nanos| i64::try_from(nanos).unwrap_or(i64::MAX)).zip(currency);
         let list = SessionList {

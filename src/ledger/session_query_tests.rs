@@ -116,6 +116,7 @@ fn filters_and_orders_pick_the_right_sessions() {
             Sort::Tokens | Sort::Turns => assert_eq!((first.name.as_str(), first.turns), ("session-1", 3)),
             Sort::Duration => assert_eq!(first.duration, 15_500_000),
             Sort::Cost => assert_eq!(listed.currency, Some(Currency::CNY)),
+            Sort::Start => assert_eq!(first.name, "session-6"),
         }
     }
 }

@@ -26,8 +26,7 @@ pub enum Sort {
 
 impl Sort {
     /// All orders.
-    pub const ALL: [Sort; 6] =
-        [Sort::Updated, Sort::Cost, Sort::Tokens, Sort::Turns, Sort::Duration, Sort::Start];
+    pub const ALL: [Sort; 6] = [Sort::Updated, Sort::Cost, Sort::Tokens, Sort::Turns, Sort::Duration, Sort::Start];
 
     /// The name that users see.
     #[must_use]

@@ -134,7 +134,7 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
 }
 
 /// The first moment of a day that is counted from 1970-01-01.
-fn day_begins(day: i64, zone: &TimeZone) -> Micros {
+pub(super) fn day_begins(day: i64, zone: &TimeZone) -> Micros {
     let date = Length::new().try_days(day).ok().and_then(|days| Date::new(1970, 1, 1).ok()?.checked_add(days).ok());
     let zoned = date.and_then(|date| date.to_zoned(zone.clone()).ok());
     zoned.map_or(day.saturating_mul(86_400 * SECOND), |zoned| zoned.timestamp().as_microsecond())
@@ -195,6 +195,11 @@ impl Moment {
             Ok(())
         })?;
         Ok(summing.sums)
+    }
+
+    /// The time zone whose days rollups are summed by; UTC where it is not known by name.
+    pub(super) fn rollup_zone(&self) -> Result<TimeZone, Error> {
+        Ok(stored_zone(&self.connection)?.and_then(|name| TimeZone::get(&name).ok()).unwrap_or(TimeZone::UTC))
     }
 
     /// Seconds of a rollup's bucket.

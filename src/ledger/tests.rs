@@ -76,7 +76,7 @@ pub(super) fn batch(numbers: impl Iterator<Item = i64>) -> Batch {
 }
 
 pub(super) fn commit(ledger: &mut Ledger, batch: Batch) {
-    let prepared = ledger.prepare(batch).unwrap();
+    let prepared = ledger.prepare(vec![batch]).unwrap();
     ledger.commit(&prepared, Clock::manual(NOW).instant()).unwrap();
 }
 
@@ -350,4 +350,94 @@ fn retention_waits_for_a_sink_until_the_ledger_is_too_large() {
     assert_eq!((entries.expired, entries.requests.len()), (16_383 - 9_000, 10), "and is told");
     ledger.leave_sink("slow");
     assert_eq!(ledger.use_sink("slow", SinkStart::Now).unwrap(), position, "what is known of it is kept");
+}
+
+#[test]
+fn a_ledger_of_version_2_gets_kinds_of_cost_days_and_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(LEDGER_FILE);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../tests/ledger/version-2.sql")).unwrap();
+    let cost: i64 = old.query_row("SELECT sum(cost) FROM rollups", [], |row| row.get(0)).unwrap();
+    drop(old);
+    let (mut ledger, _) = open(folder.path());
+    assert_sound(folder.path());
+    let mut sums = Measures::default();
+    for usage in UsageQuery::open(folder.path()).unwrap().sum(0, i64::MAX / 1_000_000).unwrap() {
+        sums.add(&usage.measures);
+    }
+    let kinds = [
+        Measure::CostInput,
+        Measure::CostCacheRead,
+        Measure::CostCacheWrite,
+        Measure::CostOutput,
+        Measure::CostReasoning,
+    ];
+    assert_eq!(kinds.iter().map(|kind| sums.get(*kind)).sum::<i64>(), cost, "every cost comes from a price row");
+    assert!(cost > 0 && kinds.iter().all(|kind| sums.get(*kind) > 0) && sums.get(Measure::CostOther) == 0);
+    commit(&mut ledger, batch(0..20));
+    ledger.write_folds().unwrap();
+    assert_sound(folder.path());
+    assert!(folder.path().join("ledger.db.version-2").exists());
+}
+
+#[test]
+fn a_block_that_was_full_in_version_2_gets_its_columns_and_costs_of_gone_rows_are_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(LEDGER_FILE);
+    let (mut ledger, meter) = open(folder.path());
+    for first in (0..20_000).step_by(4_000) {
+        commit(&mut ledger, batch(first..first + 4_000));
+    }
+    let small = Retention { requests: Duration::from_secs(97 * 3600), ..Retention::default() };
+    while ledger.retain(&small).unwrap() {}
+    let shown = page(&meter);
+    drop(ledger);
+    let database = rusqlite::Connection::open(&path).unwrap();
+    older(&database);
+    drop(database);
+    let (_, meter) = open(folder.path());
+    assert_eq!(page(&meter), shown);
+    assert_sound(folder.path());
+    let kept: i64 = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM columns", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, 19, "one full block is left");
+}
+
+/// Brings the folds of a ledger to the form that version 2 had.
+fn older(database: &rusqlite::Connection) {
+    let columns: Vec<&str> = Measure::ALL.iter().take(24).map(|measure| measure.column()).collect();
+    let typed: Vec<String> = columns.iter().map(|column| format!("{column} INTEGER NOT NULL")).collect();
+    database
+        .execute_batch(&format!(
+            "CREATE TABLE rollups_2 (bucket INTEGER NOT NULL, attributes INTEGER NOT NULL, currency INTEGER NOT NULL, {},
+             PRIMARY KEY (bucket, attributes, currency)) STRICT, WITHOUT ROWID;",
+            typed.join(", ")
+        ))
+        .unwrap();
+    let mut statement = database.prepare("SELECT bucket, attributes, currency, data FROM rollups").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let sums = Measures::unpack(row.get_ref(3).unwrap().as_blob().unwrap()).unwrap();
+        let key: [i64; 3] = [row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap()];
+        let values: Vec<i64> = key.into_iter().chain(sums.values().take(24)).collect();
+        let sql = format!("INSERT INTO rollups_2 VALUES (?{})", ", ?".repeat(26));
+        database.execute(&sql, rusqlite::params_from_iter(values)).unwrap();
+    }
+    drop(rows);
+    drop(statement);
+    let drops: Vec<String> = Measure::ALL
+        .iter()
+        .skip(24)
+        .map(|measure| format!("ALTER TABLE adjustments DROP COLUMN {};", measure.column()))
+        .collect();
+    database
+        .execute_batch(&format!(
+            "DROP TABLE rollups; ALTER TABLE rollups_2 RENAME TO rollups; DROP TABLE rollup_days; DROP TABLE columns;
+             DROP TABLE audit; DELETE FROM facts WHERE key = 'rollup_zone'; {} PRAGMA user_version = 2;",
+            drops.concat()
+        ))
+        .unwrap();
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::availability::ProbeResult;
+use super::availability::{ProbeResult, TargetDefinition};
 use super::availability_query::Facts;
 use super::batch::Batch;
 use super::config::Retention;
@@ -17,13 +17,15 @@ use super::open::{Error, Ledger};
 use super::retention::Deleted;
 use super::sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 use super::tally::Tally;
+use super::usage::Usage;
 use crate::clock::Clock;
 use crate::meter::SourceCounts;
 use crate::record::Micros;
 use crate::session::id::Grouping;
 
-/// Batches that may wait: the reader is held back beyond.
-const QUEUE: usize = 1;
+/// Batches that may wait: the reader is held back beyond. While one transaction is forced to disk those of the next gather, so
+/// that a slow disk gets few large ones.
+const QUEUE: usize = 3;
 /// How often folds are written at the latest.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 /// A failed commit is tried again after so many slices; between them a stop is noticed.
@@ -82,9 +84,10 @@ enum Message {
     UseSink(String, SinkStart, SyncSender<SinkPosition>),
     LeaveSink(String),
     MoveSink(String, Option<SinkPosition>, SinkCounts, SyncSender<()>),
-    Targets(Vec<(String, String)>, crate::sla::Config),
+    Targets(Vec<TargetDefinition>, crate::sla::Config),
     Probes(Vec<ProbeResult>),
     Facts([Micros; 3], SyncSender<Facts>),
+    Usage([i64; 2], SyncSender<Vec<Usage>>),
     Note(String, u64, String, SyncSender<bool>),
     Delete(Micros, String, SyncSender<Deleted>),
     ClockStep,
@@ -171,7 +174,7 @@ impl Handle {
     ///
     /// # Errors
     /// The writer has ended.
-    pub fn keep_targets(&self, definitions: Vec<(String, String)>, sla: crate::sla::Config) -> Result<(), Ended> {
+    pub fn keep_targets(&self, definitions: Vec<TargetDefinition>, sla: crate::sla::Config) -> Result<(), Ended> {
         self.sender.send(Message::Targets(definitions, sla)).map_err(|_| Ended)
     }
 
@@ -190,6 +193,17 @@ impl Handle {
     pub fn facts(&self, from: Micros, to: Micros, now: Micros) -> Result<Facts, Ended> {
         let (reply, answer) = sync_channel(1);
         self.sender.send(Message::Facts([from, to, now], reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
+    /// Sums of the requests that start within `[from, until)`, seconds since the epoch: for a ledger that nobody else can
+    /// read.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn usage(&self, from: i64, until: i64) -> Result<Vec<Usage>, Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Usage([from, until], reply)).map_err(|_| Ended)?;
         answer.recv().map_err(|_| Ended)
     }
 
@@ -410,6 +424,7 @@ impl Thread {
     }
 
     fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
+        let mut pending = None;
         loop {
             let wait = if !self.deletions.is_empty() {
                 Duration::ZERO
@@ -420,9 +435,21 @@ impl Thread {
             } else {
                 SESSION_INTERVAL
             };
-            match receiver.recv_timeout(wait) {
+            let message = match pending.take() {
+                Some(message) => Ok(message),
+                None => receiver.recv_timeout(wait),
+            };
+            match message {
                 Ok(Message::Batch(batch)) => {
-                    if !self.commit(*batch)? {
+                    let mut batches = vec![*batch];
+                    while pending.is_none() && batches.len() <= QUEUE {
+                        match receiver.try_recv() {
+                            Ok(Message::Batch(batch)) => batches.push(*batch),
+                            Ok(other) => pending = Some(other),
+                            Err(_) => break,
+                        }
+                    }
+                    if !self.commit(batches)? {
                         return Ok(());
                     }
                 }
@@ -481,6 +508,10 @@ impl Thread {
                     // Whoever asked may have gone.
                     let _ = reply.send(facts);
                 }
+                Ok(Message::Usage([from, until], reply)) => {
+                    let usage = self.ledger.usage(from, until)?;
+                    let _ = reply.send(usage);
+                }
                 Ok(Message::Note(target, outage, text, reply)) => {
                     let added = self.until_written(|ledger| ledger.add_note(&target, outage, &text))?;
                     let Some(added) = added else { return Ok(()) };
@@ -504,9 +535,9 @@ impl Thread {
         }
     }
 
-    /// Commits a batch, trying again while the disk is full. Returns whether to go on.
-    fn commit(&mut self, batch: Batch) -> Result<bool, Error> {
-        let prepared = self.ledger.prepare(batch)?;
+    /// Commits batches, trying again while the disk is full. Returns whether to go on.
+    fn commit(&mut self, batches: Vec<Batch>) -> Result<bool, Error> {
+        let prepared = self.ledger.prepare(batches)?;
         loop {
             let began = self.clock.instant();
             match self.ledger.commit(&prepared, began) {
@@ -517,16 +548,15 @@ impl Thread {
                     status.failure = None;
                     status.rows = self.ledger.rows();
                     status.last_commit = Some(self.clock.now());
-                    status.committed += 1;
+                    status.committed += prepared.batches.len() as u64;
                     for (name, added) in &prepared.counts {
                         status.sources.entry(name.clone()).or_default().add(added);
                     }
                     drop(status);
                     self.wake();
                     let mut spares = self.spares.lock();
-                    if spares.len() <= QUEUE {
-                        spares.push(prepared.batch);
-                    }
+                    let room = (QUEUE + 1).saturating_sub(spares.len());
+                    spares.extend(prepared.batches.into_iter().take(room));
                     return Ok(true);
                 }
                 Err(error) if error.is_passing() => {

@@ -181,6 +181,16 @@ catalogue! {
         "Looks at the target.";
     ProbeFailures: Counter "tokentail_probe_failures_total" ["target", "reason"] "",
         "Failed looks by reason.";
+    ProbeCost: Counter "tokentail_probe_cost_total" ["target", "currency"] "",
+        "Cost of completions that were looks at the target; no part of the cost of requests.";
+    ProbeInputTokens: Counter "tokentail_probe_input_tokens_total" ["target"] "",
+        "Input tokens of completions that were looks; no part of the tokens of requests.";
+    ProbeOutputTokens: Counter "tokentail_probe_output_tokens_total" ["target"] "",
+        "Output tokens of completions that were looks; no part of the tokens of requests.";
+    ProbeUnpricedTokens: Counter "tokentail_probe_unpriced_tokens_total" ["target"] "",
+        "Tokens of completions that were looks whose model has no price row.";
+    ProbeUsageMissing: Counter "tokentail_probe_usage_missing_total" ["target"] "",
+        "Completions that were looks whose endpoint told no usage, so that their cost is not known.";
     Outages: Counter "tokentail_outages_total" ["target"] "",
         "Outages: three failures in a row, up to two successes in a row.";
     OutageSeconds: Counter "tokentail_outage_seconds_total" ["target"] "seconds",

@@ -291,6 +291,11 @@ impl Samples<'_> {
             | Id::ProbeDuration
             | Id::Probes
             | Id::ProbeFailures
+            | Id::ProbeCost
+            | Id::ProbeInputTokens
+            | Id::ProbeOutputTokens
+            | Id::ProbeUnpricedTokens
+            | Id::ProbeUsageMissing
             | Id::Outages
             | Id::OutageSeconds
             | Id::TargetUp
@@ -388,6 +393,10 @@ impl Samples<'_> {
     fn amount<const N: usize>(&mut self, values: [&str; N], dimensions: Dimensions<'_>, nanos: i128) -> fmt::Result {
         let labels = Labels(self.metric.labels, values, dimensions);
         self.family.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, f64>(&units(nanos), None)
+    }
+
+    pub(super) fn cost_counter<const N: usize>(&mut self, values: [&str; N], nanos: i128) -> fmt::Result {
+        self.amount(values, NO_DIMENSIONS, nanos)
     }
 
     pub(super) fn seconds_counter<const N: usize>(&mut self, values: [&str; N], micros: i64) -> fmt::Result {

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::catalogue::Id;
 use super::histogram::{Bounds, Histogram};
 use super::page::{Samples, float, seconds};
+use super::series::Amounts;
 use super::store::Meter;
-use crate::record::{Failure, Micros};
+use crate::record::{Cost, Failure, Micros, Tokens};
 use crate::sla::State;
 
 /// Names of the phases of a look, in their order.
@@ -30,6 +31,18 @@ pub struct ProbeCounts {
     duration: Histogram,
     /// Under which the histogram was counted.
     bounds: Vec<f64>,
+    /// What its completions used; `None` for a target that asks for none.
+    spent: Option<Spent>,
+}
+
+/// What completions that were looks used: no part of the counters of requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Spent {
+    input: u64,
+    output: u64,
+    unpriced: u64,
+    usage_missing: u64,
+    cost: Amounts,
 }
 
 impl ProbeCounts {
@@ -43,6 +56,26 @@ impl ProbeCounts {
         }
         let nanos = i64::try_from(duration_micros.saturating_mul(1_000)).unwrap_or(i64::MAX);
         self.duration.observe(bounds, nanos, None);
+    }
+
+    /// From now on there are counters of what completions use, which begin at 0.
+    pub fn spends(&mut self) {
+        self.spent.get_or_insert_default();
+    }
+
+    /// Adds what one completion used, `None` where its endpoint did not tell; and its cost, `None` where unpriced.
+    pub fn spend(&mut self, tokens: Option<&Tokens>, cost: Option<Cost>) {
+        let spent = self.spent.get_or_insert_default();
+        let Some(tokens) = tokens else {
+            spent.usage_missing = spent.usage_missing.saturating_add(1);
+            return;
+        };
+        spent.input = spent.input.saturating_add(tokens.input());
+        spent.output = spent.output.saturating_add(tokens.output());
+        match cost {
+            Some(cost) => drop(spent.cost.add(cost.currency, cost.nanos.into())),
+            None => spent.unpriced = spent.unpriced.saturating_add(tokens.total()),
+        }
     }
 
     /// Brings the histogram to the bounds in force.
@@ -111,7 +144,7 @@ pub struct SlaGauges {
 
 /// Lines that one target takes: counters, a histogram, gauges.
 fn lines(bounds: &Bounds) -> usize {
-    bounds.seconds().len() + Failure::ALL.len() + PHASES.len() + State::ALL.len() + 20
+    bounds.seconds().len() + Failure::ALL.len() + PHASES.len() + State::ALL.len() + 26
 }
 
 impl Meter {
@@ -160,12 +193,28 @@ impl Samples<'_> {
             if let Some(value) = gauge {
                 self.gauge([name], value)?;
             }
+            let spent = target.counts.spent.as_ref();
+            let count = match id {
+                Id::ProbeInputTokens => spent.map(|spent| spent.input),
+                Id::ProbeOutputTokens => spent.map(|spent| spent.output),
+                Id::ProbeUnpricedTokens => spent.map(|spent| spent.unpriced),
+                Id::ProbeUsageMissing => spent.map(|spent| spent.usage_missing),
+                _ => None,
+            };
+            if let Some(count) = count {
+                self.counter([name], count)?;
+            }
             match id {
                 Id::Probes => self.counter([name], target.counts.probes)?,
                 Id::ProbeFailures => {
                     for reason in Failure::ALL {
                         let count = target.counts.failures.get(reason).copied().unwrap_or(0);
                         self.counter([name, reason.label()], count)?;
+                    }
+                }
+                Id::ProbeCost => {
+                    for (currency, nanos) in target.counts.spent.iter().flat_map(|spent| &spent.cost.0) {
+                        self.cost_counter([name, currency.as_str()], *nanos)?;
                     }
                 }
                 Id::Outages => self.counter([name], target.outages)?,

@@ -502,6 +502,17 @@ impl Meter {
         }
     }
 
+    /// Requests and cost over all series, exact.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> (u64, std::collections::BTreeMap<crate::record::Currency, i128>) {
+        let (mut requests, mut costs) = (0, std::collections::BTreeMap::new());
+        for RequestSeries { codes, cost, .. } in self.requests.entries.iter().map(|entry| &entry.value) {
+            requests += codes.values().sum::<u64>();
+            cost.0.iter().for_each(|(currency, nanos)| *costs.entry(*currency).or_default() += nanos);
+        }
+        (requests, costs)
+    }
+
     /// Lines of the exposition that the series take.
     #[must_use]
     pub fn lines(&self) -> usize {

@@ -18,7 +18,7 @@ use crate::tail::{Rotation, Sink, Step, Tail};
 /// Requests after which a batch is committed at the latest.
 const MAX_ROWS: usize = 4_096;
 /// Bytes of a batch in memory after which it is committed at the latest.
-const MAX_SIZE: usize = 1 << 20;
+const MAX_SIZE: usize = 512 << 10;
 /// Time after which a batch is committed at the latest.
 const MAX_AGE: Duration = Duration::from_millis(100);
 /// How often files are looked at without a wake-up.

@@ -152,6 +152,8 @@ pub struct Chat {
     pub url: String,
     /// As the endpoint names it.
     pub model: String,
+    /// By whose prices it is priced; `None` for the maker of the model.
+    pub provider: Option<String>,
     /// The only message.
     pub prompt: String,
     /// Bound of the answer's tokens, reasoning included.
@@ -184,6 +186,7 @@ impl Chat {
             enabled: false,
             url: url.into(),
             model: model.into(),
+            provider: None,
             prompt: Chat::PROMPT.to_owned(),
             max_tokens: Chat::MAX_TOKENS,
             limit: Limit::MaxTokens,

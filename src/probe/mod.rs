@@ -3,7 +3,7 @@
 //! [`build`](fn@build) turns a [`Config`] into [`Probe`]s or every problem at once, [`Probe::run`] looks once, and [`Schedule`] looks
 //! again and again and hands each [`Observation`] on through a bounded channel. In reading order: `config`, `build`,
 //! `outcome`, then a look from inside out: `url`, `trust` and `expiry`, `dial`, `expect`, the kinds `tcp`, `http`, `chat`
-//! (with `stream`), `schedule`, and [`text`] for people.
+//! (with `stream`), `schedule`, [`cost`](fn@cost) for what a completion cost, and [`text`] for people.
 //!
 //! Deliberately knows nothing of availability: three failures in a row are just three outcomes here. A new kind is a row of
 //! [`Kind`], a variant of [`Check`] and a file with a `run`.
@@ -11,6 +11,7 @@
 mod build;
 mod chat;
 mod config;
+mod cost;
 mod dial;
 mod expect;
 mod expiry;
@@ -25,6 +26,7 @@ mod url;
 
 pub use build::{Problem, build};
 pub use config::{Chat, Check, Config, Header, Http, IpProtocol, JsonEquals, Limit, Match, Secret, Target, Tcp, Tls};
+pub use cost::{LookCost, cost};
 pub use outcome::{Outcome, Phase, Phases};
 pub use schedule::{Observation, Schedule};
 pub use trust::Trust;
@@ -156,9 +158,15 @@ impl Probe {
             let message = format!("no success within {:?}: still {}", self.target.timeout, trace.doing());
             Err(Fault::new(Failure::Timeout, message))
         });
-        let outcome = trace.finish(result);
+        let mut outcome = trace.finish(result);
         if let Built::Chat(chat) = &self.built {
-            chat.settle(chat::used(&outcome));
+            let used = chat::used(&outcome);
+            outcome.usage_missing = used.is_none();
+            chat.settle(used);
+        }
+        if let Check::Chat(chat) = &self.target.check {
+            outcome.model = Some(chat.model.clone());
+            outcome.provider.clone_from(&chat.provider);
         }
         Run::Done(Box::new(outcome))
     }

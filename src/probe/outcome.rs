@@ -40,9 +40,15 @@ pub struct Outcome {
     pub body_bytes: u64,
     /// From the sending of the request to the first token, reasoning included.
     pub first_token_micros: Option<u64>,
-    /// What the completion used, as its endpoint says; to be accounted under the purpose `probe`.
+    /// The model of a completion, and by whose prices it is priced, as configured.
+    pub model: Option<String>,
+    /// See there; `None` for the maker of the model.
+    pub provider: Option<String>,
+    /// What the completion used, as its endpoint says; accounted under the purpose `probe`.
     #[serde(serialize_with = "tokens")]
     pub tokens: Option<Tokens>,
+    /// A completion was begun and its endpoint told no usage: what it cost is not known.
+    pub usage_missing: bool,
     /// Output tokens after the first over the time after the first, where the endpoint told its usage.
     pub tokens_per_second: Option<f64>,
 }

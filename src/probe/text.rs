@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::outcome::{Outcome, Phase};
-use super::{Check, Probe, Run};
-use crate::record::{Failure, Micros};
+use super::{Check, LookCost, Probe, Run};
+use crate::record::{Failure, Micros, money};
 use crate::wording::{escaped, grouped};
 
 /// Length of the bar of the longest phase.
 const BAR: u64 = 30;
 
-/// The text of one look, several lines with an end each.
+/// The text of one look, several lines with an end each; `cost` is that of its completion.
 #[must_use]
-pub fn render(probe: &Probe, run: &Run) -> String {
+pub fn render(probe: &Probe, run: &Run, cost: Option<&LookCost>) -> String {
     let place = match &probe.target().check {
         Check::Http(http) => format!("{} {}", http.method, http.url),
         Check::Tcp(tcp) => tcp.address.clone(),
@@ -23,7 +23,7 @@ pub fn render(probe: &Probe, run: &Run) -> String {
     let mut text = format!("{} · {} · {}\n", escaped(probe.name()), probe.kind().label(), escaped(&place));
     match run {
         Run::Skipped(reason) => line(&mut text, format_args!("{reason}")),
-        Run::Done(outcome) => outcome_text(&mut text, outcome),
+        Run::Done(outcome) => outcome_text(&mut text, outcome, cost),
     }
     text
 }
@@ -33,7 +33,7 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{arguments}");
 }
 
-fn outcome_text(text: &mut String, outcome: &Outcome) {
+fn outcome_text(text: &mut String, outcome: &Outcome, cost: Option<&LookCost>) {
     match outcome.failure {
         None => line(text, format_args!("up in {}", length(outcome.duration_micros))),
         Some(failure) => {
@@ -81,6 +81,17 @@ fn outcome_text(text: &mut String, outcome: &Outcome) {
                 reasoning => format!(" ({} reasoning)", grouped(reasoning)),
             };
             format!("{} in, {} out{reasoning}", grouped(tokens.input()), grouped(tokens.output()))
+        }),
+    );
+    fact("tokens", outcome.usage_missing.then(|| "not told by the endpoint: what it cost is not known".to_owned()));
+    fact(
+        "cost",
+        cost.map(|cost| match cost.cost {
+            Some(amount) => {
+                let nanos = money::format_nanos(amount.nanos.into());
+                format!("{nanos} {} ({})", amount.currency, escaped(&cost.provider))
+            }
+            None => "unpriced: no price row fits the model".to_owned(),
         }),
     );
 }

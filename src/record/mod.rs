@@ -16,7 +16,7 @@ mod tokens;
 pub use attributes::Attributes;
 pub use money::{Assumed, Cost, Currency, Priced};
 pub use outcome::{Anomalies, Anomaly, ErrorReason, Outcome, Reject, Skip};
-pub use probe::{Failure, Observation};
+pub use probe::{Failure, Observation, PROBE_PURPOSE, ProbeCost};
 pub use row::Row;
 pub use tokens::{CountingFamily, Logged, MAX_TOKENS, Tokens, Usage};
 

@@ -2,9 +2,11 @@
 //!
 //! Phases, status codes and certificates are the prober's own; nothing here decides what an outage is.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Micros;
+use super::money::{Currency, format_nanos};
 use super::outcome::reasons;
 
 reasons! {
@@ -38,4 +40,45 @@ pub struct Observation {
     /// Start to the first byte of the answer (of a chat to the first token, of TCP to the connection), in microseconds.
     /// `None` where no answer came.
     pub answer: Option<i64>,
+}
+
+/// What completions that were looks are accounted under; everything else is customers' use.
+pub const PROBE_PURPOSE: &str = "probe";
+
+/// What looks at one model used and cost: no part of what customers used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbeCost {
+    /// Provider by which they were priced; empty where none is known.
+    pub provider: String,
+    /// Model as the target's definition names it.
+    pub model: String,
+    /// `None` where no price row fits: unpriced.
+    pub currency: Option<Currency>,
+    /// Completions that were begun.
+    pub looks: u64,
+    /// Of those, how many the endpoint told no usage of.
+    pub usage_missing: u64,
+    /// Input tokens, cached ones included.
+    pub input_tokens: u64,
+    /// Output tokens, reasoning included.
+    pub output_tokens: u64,
+    /// Nano-units of the currency; 0 without one.
+    pub nanos: i128,
+}
+
+impl Serialize for ProbeCost {
+    /// With the purpose, and the cost as a decimal number in a text, absent where unpriced.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("ProbeCost", 9)?;
+        shown.serialize_field("purpose", PROBE_PURPOSE)?;
+        shown.serialize_field("provider", &self.provider)?;
+        shown.serialize_field("model", &self.model)?;
+        shown.serialize_field("looks", &self.looks)?;
+        shown.serialize_field("usage_missing", &self.usage_missing)?;
+        shown.serialize_field("input_tokens", &self.input_tokens)?;
+        shown.serialize_field("output_tokens", &self.output_tokens)?;
+        shown.serialize_field("currency", &self.currency.as_ref().map(Currency::as_str))?;
+        shown.serialize_field("cost", &self.currency.map(|_| format_nanos(self.nanos)))?;
+        shown.end()
+    }
 }

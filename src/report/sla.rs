@@ -53,6 +53,7 @@ fn report(question: &Question<'_>, target: &TargetFacts) -> Report {
         notes: &target.notes,
         answer_within: question.answer_within,
         probes: target.probes,
+        costs: &target.costs,
         requests: question.requests,
     })
 }

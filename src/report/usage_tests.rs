@@ -73,7 +73,7 @@ fn batch(asked: impl IntoIterator<Item = Asked>) -> Batch {
 }
 
 fn commit(ledger: &mut Ledger, batch: Batch) {
-    let prepared = ledger.prepare(batch).unwrap();
+    let prepared = ledger.prepare(vec![batch]).unwrap();
     ledger.commit(&prepared, Clock::manual(NOW).instant()).unwrap();
 }
 

@@ -11,7 +11,7 @@ use super::level::{RequestCounts, Share};
 use super::maintenance::{Standing, Windows, overlap};
 use super::month::{Figures, InForce, Verdict};
 use super::state::{Isolated, Outage, Segment, State};
-use crate::record::{Failure, Micros};
+use crate::record::{Failure, Micros, ProbeCost};
 
 /// What a person wrote about an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +52,8 @@ pub struct Input<'a> {
     pub answer_within: Span,
     /// Probes of the month within it.
     pub probes: Share,
+    /// What the target's looks that were completions used and cost in the month.
+    pub costs: &'a [ProbeCost],
     /// Requests of the month within it, by gateway.
     pub requests: &'a [(String, RequestCounts, Share)],
 }
@@ -193,6 +195,8 @@ pub struct Report {
     pub answer_within: Span,
     /// Probes within the level.
     pub probes: ShareLine,
+    /// What looking cost, where looks were completions: no part of what customers cost.
+    pub probe_costs: Vec<ProbeCost>,
     /// The request-based figures: beside availability, never added.
     pub gateways: Vec<GatewayLine>,
 }
@@ -235,6 +239,7 @@ impl Report {
                 .collect(),
             answer_within: input.answer_within,
             probes: share(input.probes),
+            probe_costs: input.costs.to_vec(),
             gateways: input
                 .requests
                 .iter()

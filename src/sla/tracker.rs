@@ -139,6 +139,12 @@ impl Tracker {
         self.outage.as_ref()
     }
 
+    /// The failures of a row that is no outage yet.
+    #[must_use]
+    pub fn pending(&self) -> &[Isolated] {
+        &self.row
+    }
+
     /// Outages so far, maintenance or not; only grows.
     #[must_use]
     pub fn outages(&self) -> u64 {

@@ -103,7 +103,7 @@ fn add_outage(data: &Path) {
         },
         duration_micros: 1_000,
         look: Look::default(),
-        tokens: None,
+        used: None,
         message: String::new(),
     };
     ledger.observe_probes(&[look(0), look(1), look(2)]).expect("write the looks");

@@ -1,12 +1,14 @@
 //! Integration tests by boundary, one binary.
 
 mod api;
+mod boards;
 mod commands;
 mod durability;
 mod gateway;
 mod http;
 mod input;
 mod layers;
+mod month;
 mod page;
 mod prices;
 mod probes;

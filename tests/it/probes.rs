@@ -10,10 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::arguments;
+use crate::gateway::{Line, append};
 use crate::page::Page;
 use crate::program::{Sidecar, run};
 
-/// A service that answers 200, or 503 while it is down.
+/// A streamed completion that used 400 and 100 tokens.
+const COMPLETION: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\
+    data: {\"choices\":[{\"delta\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}\n\n\
+    data: {\"choices\":[],\"usage\":{\"prompt_tokens\":400,\"completion_tokens\":100}}\n\n\
+    data: [DONE]\n\n";
+
+/// A service that answers 200, or 503 while it is down; and streams completions.
 struct Service {
     address: SocketAddr,
     down: Arc<AtomicBool>,
@@ -30,6 +37,10 @@ impl Service {
                 let Ok(mut stream) = stream else { return };
                 let mut head = [0; 4096];
                 let _ = stream.read(&mut head);
+                if head.starts_with(b"POST") {
+                    let _ = stream.write_all(COMPLETION.as_bytes());
+                    continue;
+                }
                 let status = if down.load(Ordering::SeqCst) { "503 Service Unavailable" } else { "200 OK" };
                 let body = r#"{"status":"ok"}"#;
                 let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -73,6 +84,8 @@ impl Site {
     }
 }
 
+const GATEWAY: [(&str, &str); 1] = [("gateway", "gw")];
+
 const CHAT: [(&str, &str); 1] = [("target", "chat")];
 
 fn is(page: &Page, name: &str, value: &str) -> bool {
@@ -110,13 +123,18 @@ fn an_outage_begins_goes_on_over_a_restart_and_ends_once() {
     assert_eq!(sidecar.stop(), Some(0));
 
     let sidecar = site.start();
-    let page = sidecar.page().expect("nothing is held back");
+    let page = sidecar.wait_page("the first page", |_| true);
     assert!(is_down(&page) && is(&page, "tokentail_outages_total", "1"), "what is known of it goes on");
     assert!(page.count("tokentail_probes_total", &CHAT) >= probes);
     sidecar.wait_page("it looks again", |page| page.count("tokentail_probes_total", &CHAT) > probes);
     site.service.set_down(false);
     let page = sidecar.wait_page("two successes in a row", is_up);
     assert!(is(&page, "tokentail_outages_total", "1"), "a restart makes no second outage");
+    let note =
+        arguments!["report", "sla", "note", "chat/1", "the test took it down", "--config", site.path("config.yaml")];
+    let refused = run(&note).expect_code(2);
+    let why = format!("process {} is writing it; stop it first", sidecar.id());
+    assert!(refused.stderr.contains(&why) && refused.stdout.is_empty(), "{}", refused.stderr);
     drop(sidecar);
 
     let month = page_month();
@@ -125,8 +143,7 @@ fn an_outage_begins_goes_on_over_a_restart_and_ends_once() {
         list.extend(more.iter().map(Into::into));
         run(list).expect_code(0)
     };
-    let note =
-        arguments!["report", "sla", "note", "chat/1", "the test took it down", "--config", site.path("config.yaml")];
+    assert_eq!(report(&["--json"]).json().pointer("/targets/0/outages/0/notes"), Some(&Value::Array(Vec::new())));
     run(note).expect_code(0);
     let json = report(&["--output", "json"]).json();
     let at = |pointer: &str| json.pointer(pointer).cloned().unwrap_or(Value::Null);
@@ -180,6 +197,89 @@ fn without_a_data_directory_availability_is_shown_all_the_same() {
         is_up(page) && page.value("tokentail_sla_availability_ratio", &CHAT).is_some()
     });
     assert!(is(&page, "tokentail_sla_availability_ratio", "1.0"));
+    assert!(page.value("tokentail_sla_request_availability_ratio", &GATEWAY).is_none(), "no request was read");
+    let start = jiff::Timestamp::from_microsecond(tokentail::clock::Clock::system().now()).expect("a time").to_string();
+    for (index, status) in [(1, "200"), (2, "200"), (3, "200"), (4, "502")] {
+        let line = Line { start: start.clone(), ..Line::numbered(index) };
+        let text = line.text().replace("\"response_code\":\"200\"", &format!("\"response_code\":\"{status}\""));
+        append(&site.path("gw.log"), text.as_bytes());
+    }
+    let page = sidecar.wait_page("the requests are judged", |page| {
+        page.value("tokentail_sla_request_availability_ratio", &GATEWAY).as_deref() == Some("0.75")
+    });
+    assert!(!page.text.contains("tokentail_month_cost{"), "nobody remembers the whole month");
+}
+
+#[test]
+fn what_a_completion_costs_is_shown_and_kept_apart() {
+    let site = Site::create();
+    let chat = |name: &str, model: &str| {
+        let url = format!("http://{}/v1/chat/completions", site.service.address);
+        format!(
+            "  - {{name: {name}, kind: chat, enabled: true, url: '{url}', model: {model}, interval: 1s, timeout: 1s}}\n"
+        )
+    };
+    site.configure("data", &(chat("known", "gpt-4o") + &chat("made-up", "no-such-model")));
+    let once = |name: &str| run(arguments!["probe", "once", name, "--config", site.path("config.yaml")]).expect_code(0);
+    // 400 × 2.50 and 100 × 10 USD a million tokens.
+    assert!(once("known").stdout.contains("cost          0.002 USD (openai)\n"), "{}", once("known").stdout);
+    assert!(once("made-up").stdout.contains("unpriced"), "{}", once("made-up").stdout);
+    let sidecar = site.start();
+    let (known, made_up) = ([("target", "known")], [("target", "made-up")]);
+    let page = sidecar.wait_page("both were looked at", |page| {
+        page.count("tokentail_probes_total", &known) > 1 && page.count("tokentail_probes_total", &made_up) > 1
+    });
+    let looks = page.count("tokentail_probes_total", &known);
+    assert_eq!(page.count("tokentail_probe_input_tokens_total", &known), looks * 400);
+    assert_eq!(page.count("tokentail_probe_output_tokens_total", &known), looks * 100);
+    assert_eq!(page.count("tokentail_probe_unpriced_tokens_total", &known), 0);
+    let cost = page.value("tokentail_probe_cost_total", &[known[0], ("currency", "USD")]).expect("it is priced");
+    let expected = f64::from(u32::try_from(looks).expect("few")) * 0.002;
+    assert!((cost.parse::<f64>().expect("a number") - expected).abs() < 1e-9, "{cost} for {looks}");
+    let unpriced = page.count("tokentail_probes_total", &made_up) * 500;
+    assert_eq!(page.count("tokentail_probe_unpriced_tokens_total", &made_up), unpriced);
+    for customers in ["tokentail_cost_total{", "tokentail_input_tokens_total{", "tokentail_requests_total{"] {
+        assert!(!page.text.contains(customers), "{customers} is of customers");
+    }
+    assert!(!page.text.contains("tokentail_probe_input_tokens_total{target=\"chat\"}"), "it uses none");
+    assert_eq!(sidecar.stop(), Some(0));
+    let report = run(arguments!["report", "sla", "--config", site.path("config.yaml"), "--target", "known", "--json"]);
+    let json = report.expect_code(0).json();
+    let line = json.pointer("/targets/0/probe_costs/0").cloned().unwrap_or_default();
+    assert_eq!(
+        (&line["purpose"], &line["provider"], &line["currency"]),
+        (&"probe".into(), &"openai".into(), &"USD".into())
+    );
+    assert_eq!(line["input_tokens"].as_u64(), line["looks"].as_u64().map(|looks| looks * 400), "{json}");
+}
+
+#[test]
+fn targets_alone_are_enough_and_nothing_at_all_is_too_little() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let service = Service::start();
+    let target = format!("chat=http://{}/api/v1/health", service.address);
+    for data in [folder.path().join("data").display().to_string(), "none".to_owned()] {
+        let sidecar = Sidecar::start(arguments!["--data-dir", data, "--probe", target]);
+        let ready = sidecar.ask("GET", "/-/ready", &[]);
+        assert_eq!((ready.status, ready.text().as_str()), (200, "ready\n"));
+        let page = sidecar.wait_page("the first look", |page| is(page, "tokentail_probe_success", "1.0"));
+        assert_eq!(page.value("tokentail_ledger_rows_total", &[]).as_deref(), Some("0"));
+        assert!(!page.text.contains("tokentail_requests_total{"), "there is no log");
+        assert_eq!(sidecar.stop(), Some(0));
+    }
+    let check = |more: &[&str]| {
+        let mut list = arguments!["check", "--data-dir", folder.path()].to_vec();
+        list.extend(more.iter().map(Into::into));
+        run(list)
+    };
+    assert!(check(&["--probe", &target]).expect_code(0).stdout.contains("0 sources, 1 target\n"));
+    let nothing = check(&[]).expect_code(2).stdout;
+    assert!(nothing.contains("--log higress=") && nothing.contains("--probe chat="), "{nothing}");
+    // A completion that is not switched on is nothing to do.
+    let off = folder.path().join("off.yaml");
+    fs::write(&off, "probes: [{name: c, kind: chat, url: 'http://h/v1/chat/completions', model: m}]").expect("write");
+    let refused = run(arguments!["run", "--data-dir", folder.path(), "--config", off]).expect_code(2);
+    assert!(refused.stderr.contains("no log and no target is configured"), "{}", refused.stderr);
 }
 
 #[test]

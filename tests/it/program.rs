@@ -255,6 +255,11 @@ impl Sidecar {
         sidecar
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts it on one Higress log and its ledger.
     pub(crate) fn follow(log: &Path, data: &Path) -> Sidecar {
         let mut source = std::ffi::OsString::from("higress=");

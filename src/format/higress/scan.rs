@@ -135,24 +135,31 @@ pub(super) fn scan<'a>(line: &'a [u8], outer: &mut Outer<'a>, inner: &mut Inner<
     has_ai_log.then_some(text)
 }
 
-/// Decodes a string with escapes of its own; everything else is as it should be.
-#[inline]
-fn plain(value: Scalar<'_>) -> Scalar<'_> {
-    match value {
-        Scalar::Escaped(text) if text.starts_with('\\') => Scalar::from_json(&json::unescape(text)).into_owned(),
-        other => other,
-    }
+/// Decodes a string with escapes of its own.
+#[cold]
+fn decode<'a>(escaped: &str) -> Scalar<'a> {
+    Scalar::from_json(&json::unescape(escaped)).into_owned()
 }
 
 /// Reads the counts of a details object that [`scan`] accepted; `None` where it has a key that only the slower path reads.
 pub(super) fn read_details<'a>(escaped: &'a str, details: &mut Details<'a>) -> Option<()> {
     let mut cursor = Cursor { text: escaped, bytes: escaped.as_bytes(), at: 0 };
     cursor.expect(b"{")?;
-    cursor.object(|key, value| {
-        if let Some(slot) = details.slot(key) {
-            *slot = plain(value);
+    if cursor.peek()? == b'}' {
+        return Some(());
+    }
+    loop {
+        cursor.expect(b"\\\"")?;
+        match details.slot(cursor.key()?) {
+            Some(slot) => *slot = cursor.value()?,
+            None => cursor.skip_value()?,
         }
-    })
+        match cursor.next()? {
+            b',' => {}
+            b'}' => return Some(()),
+            _ => return None,
+        }
+    }
 }
 
 /// Whether a control character is among the bytes; JSON has none within strings, and a log line has none between.
@@ -240,9 +247,9 @@ impl<'a> Cursor<'a> {
                 Some(slot) => slot,
                 None => Inner::index(self.key()?),
             };
-            let value = self.value()?;
-            if let Some(slot) = slot {
-                *inner.at(slot) = plain(value);
+            match slot {
+                Some(slot) => *inner.at(slot) = self.value()?,
+                None => self.skip_value()?,
             }
             match self.next()? {
                 b',' => {}
@@ -294,33 +301,15 @@ impl<'a> Cursor<'a> {
         self.text.get(start..self.at - 1)
     }
 
-    /// An object whose JSON is escaped once, behind its `{`: its keys and values.
-    fn object(&mut self, mut found: impl FnMut(&'a str, Scalar<'a>)) -> Option<()> {
-        if self.peek()? == b'}' {
-            self.at += 1;
-            return Some(());
-        }
-        loop {
-            self.expect(b"\\\"")?;
-            let key = self.key()?;
-            found(key, self.value()?);
-            match self.next()? {
-                b',' => {}
-                b'}' => return Some(()),
-                _ => return None,
-            }
-        }
-    }
-
-    /// The value at the cursor.
+    /// The value at the cursor. Objects and arrays are left as they are: most are never looked into.
+    #[inline]
     fn value(&mut self) -> Option<Scalar<'a>> {
         let start = self.at;
         Some(match self.peek()? {
             b'\\' => {
                 self.expect(b"\\\"")?;
                 if self.skip_string()? {
-                    // Its own escapes are rare in what is read and common in what is not, where nobody decodes it.
-                    Scalar::Escaped(self.text.get(start..self.at)?)
+                    decode(self.text.get(start..self.at)?)
                 } else {
                     Scalar::from_text(self.text.get(start + 2..self.at - 2)?)
                 }
@@ -334,6 +323,18 @@ impl<'a> Cursor<'a> {
                 Scalar::from_json(self.text.get(start..self.at)?)
             }
         })
+    }
+
+    /// Passes the value at the cursor.
+    fn skip_value(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'\\' => {
+                self.expect(b"\\\"")?;
+                self.skip_string().map(|_| ())
+            }
+            b'{' | b'[' => self.skip_nested(),
+            _ => self.skip_bare(),
+        }
     }
 
     /// Passes the rest of a string, its closing quote included; whether it has escapes of its own.

@@ -37,6 +37,29 @@ async fn a_completion_tells_its_first_token_and_its_usage() {
     assert_eq!(outcome.tokens, Some(want));
     let json = serde_json::to_value(&outcome).expect("JSON");
     assert_eq!(json["tokens"], serde_json::json!({"input": 12, "output": 9, "cache_read": 0, "reasoning": 4}));
+    assert_eq!((&json["model"], &json["usage_missing"]), (&"qwen-max".into(), &false.into()));
+}
+
+#[tokio::test]
+async fn a_look_tells_what_its_completion_cost_or_that_it_is_not_known() {
+    let table = crate::pricing::Table::builtin();
+    let told = stream(&([&delta("content", "ok"), &finish("stop"), USAGE].concat() + "data: [DONE]\n\n")).await;
+    let untold = stream(&(delta("content", "ok") + &finish("stop") + "data: [DONE]\n\n")).await;
+    assert_eq!((told.usage_missing, untold.usage_missing), (false, true));
+    let (known, unpriced) = (cost(&table, &told), Outcome { model: Some("made-up".to_owned()), ..told.clone() });
+    assert!(known.as_ref().is_some_and(|look| look.cost.is_some()), "{known:?}");
+    let probe = probe_at(&target("127.0.0.1:1".parse().expect("an address")), &Clock::system());
+    let last = |outcome: &Outcome, look: Option<&LookCost>| {
+        let text = text::render(&probe, &Run::Done(Box::new(outcome.clone())), look);
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    let amount = last(&told, known.as_ref());
+    assert!(amount.starts_with("  cost          0.0000") && amount.ends_with(')'), "{amount}");
+    assert_eq!(
+        last(&unpriced, cost(&table, &unpriced).as_ref()),
+        "  cost          unpriced: no price row fits the model"
+    );
+    assert_eq!(last(&untold, None), "  tokens        not told by the endpoint: what it cost is not known");
 }
 
 #[tokio::test]

@@ -226,7 +226,7 @@ async fn a_failure_and_a_success_are_a_pleasure_to_read() {
     };
     outcome.phases.connect = Some(345);
     outcome.phases.processing = Some(12_000);
-    let text = text::render(&probe, &Run::Done(Box::new(outcome.clone())));
+    let text = text::render(&probe, &Run::Done(Box::new(outcome.clone())), None);
     let want = format!(
         "chat · http · GET http://{address}/health\n\
          FAILED after 12.3 ms · status\n\

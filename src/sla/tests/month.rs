@@ -52,6 +52,7 @@ fn every_figure_of_a_written_month_equals_the_one_worked_out_by_hand() {
         notes: &[Note { outage: 2, at: at(210_000), text: "the proxy".to_owned() }],
         answer_within: Span::from_micros(1_500_000),
         probes: Share { within: 99, total: 100 },
+        costs: &[],
         requests: &[("higress".to_owned(), RequestCounts::default(), Share::default())],
     });
 
@@ -203,6 +204,7 @@ fn an_outage_over_a_months_end_is_split_between_the_months() {
             notes: &[],
             answer_within: Span::from_seconds(1),
             probes: Share::default(),
+            costs: &[],
             requests: &[],
         });
         assert_eq!(report.figures.down, Span::from_seconds(want));
