@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
 use super::app::Sidecar;
-use crate::ledger::{Measure, Moment, UsageQuery, request_counts};
+use crate::ledger::{Measure, Moment, Usage, UsageQuery, request_counts};
 use crate::meter::BudgetState;
 use crate::pricing::{Budget, BudgetPeriod, ExchangeRate, rate_in_force};
 use crate::record::{Currency, Micros, money};

@@ -75,11 +75,13 @@ export function post(path, value) {
 }
 
 /// Several answers at once. Each is an answer or a [`Problem`], so that one part's trouble leaves the others standing;
-/// throws only where none came.
-export async function gather(questions) {
+/// throws where none came, or not the one that the page cannot do without.
+export async function gather(questions, needed) {
   const names = Object.keys(questions);
   const results = await Promise.allSettled(Object.values(questions));
   const failed = results.filter((result) => result.status === "rejected");
   if (failed.length === results.length || failed.some((result) => !(result.reason instanceof Problem))) throw failed[0].reason;
+  const without = results[names.indexOf(needed)];
+  if (without?.status === "rejected") throw without.reason;
   return Object.fromEntries(names.map((name, index) => [name, results[index].value ?? results[index].reason]));
 }

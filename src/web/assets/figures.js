@@ -50,6 +50,12 @@ export function modelLink(name, query) {
   return name ? h("a", { href: to("requests", "", { ...query, model: name }) }, foreign(name)) : foreign("");
 }
 
+/// A trace as a link where an address is configured, else what would make it one.
+export function trace({ trace_id: id, trace_url: address }) {
+  if (address) return h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, t("trace.open"));
+  return id ? [h("code", {}, foreign(id)), h("div", { class: "dim small" }, t("trace.no_address"))] : h("span", { class: "dim" }, t("trace.none"));
+}
+
 /// Models of a session or consumer.
 export function list(names) {
   return names?.length ? h("span", { class: "list" }, names.map((name, index) => [index ? ", " : "", foreign(name)])) : foreign("");
@@ -57,9 +63,9 @@ export function list(names) {
 
 /// How a request ended.
 export function outcome(request) {
-  return request.outcome === "success"
-    ? badge(String(request.status || "200"), "good")
-    : badge(`${named("reason", request.outcome)}${request.status ? ` · ${request.status}` : ""}`, "bad");
+  if (request.outcome === "success") return badge(String(request.status || t("series.succeeded")), "good");
+  const reason = named("reason", request.outcome);
+  return request.status ? [badge(String(request.status), "bad"), h("div", { class: "bad-text small" }, reason)] : badge(reason, "bad");
 }
 
 /// What a request cost, or why nobody knows.

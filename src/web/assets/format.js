@@ -26,7 +26,7 @@ export function count(value) {
 /// A number that fits a chart's axis or a card.
 export function compact(value) {
   if (value === null || value === undefined) return "–";
-  const options = Math.abs(value) < 100_000 ? { maximumFractionDigits: value % 1 && Math.abs(value) < 10 ? 2 : 0 } : { notation: "compact", maximumSignificantDigits: 3 };
+  const options = Math.abs(value) < (language === "zh" ? 10_000 : 100_000) ? { maximumFractionDigits: value % 1 && Math.abs(value) < 10 ? 2 : 0 } : { notation: "compact", maximumSignificantDigits: 3 };
   return new Intl.NumberFormat(locale(), options).format(value);
 }
 
@@ -133,6 +133,15 @@ export function parts(moment) {
   return Object.fromEntries(format.formatToParts(new Date(moment)).map((part) => [part.type, part.value]));
 }
 
+/// A day such as `2026-11-21` as the moment at which it begins in the zone shown; a moment as it is.
+export function begin(text) {
+  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return text;
+  const utc = Date.parse(`${text}T00:00:00Z`);
+  const p = parts(utc);
+  const there = Date.UTC(p.year, p.month - 1, p.day, p.hour, p.minute, p.second);
+  return new Date(utc - (there - utc)).toISOString();
+}
+
 /// `2026-11-21 08:02:42`, or less of it.
 export function stamp(moment, form = "second") {
   if (!moment) return "–";
@@ -158,7 +167,7 @@ export function ago(moment, now = Date.now()) {
 
 /// Text from outside: kept apart from the direction of what is around it, wrapping where it must.
 export function foreign(text, props) {
-  return text === null || text === undefined || text === "" ? h("span", { class: "none" }, "–") : h("bdi", { class: "foreign", ...props }, text);
+  return text === null || text === undefined || text === "" ? h("span", { class: "none" }, "–") : h("bdi", { class: "foreign", title: text.length > 24 ? text : null, ...props }, text);
 }
 
 /// How much more or less than before.

@@ -100,7 +100,7 @@ function freshness() {
   const moment = asOf();
   return h("div", { class: "fresh" },
     h("span", { class: `dot ${problem ? "bad" : paused ? "off" : "good"}` }),
-    h("span", { class: "when" }, moment ? t("fresh", { time: stamp(moment, "clock"), zone }) : t("loading")),
+    h("span", { class: "when" }, moment ? t("fresh", { time: stamp(moment, "clock"), zone }) : problem ? t("stale") : t("loading")),
     h("button", { type: "button", "aria-pressed": String(paused), onclick: () => {
       paused = !paused;
       said = t(paused ? "said.paused" : "said.resumed");

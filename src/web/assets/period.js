@@ -36,14 +36,17 @@ export function period(place, usual, ages = AGES) {
   const [current, before] = months();
   const link = (text, changes, chosen) => h("a", { href: altered(place, { since: null, until: null, month: null, ...changes }), "aria-current": chosen ? "true" : null, key: text }, text);
   const dated = !month && !(ages.includes(since) && !until);
-  const fields = {};
-  const field = (name, value) => h("label", {}, t(`period.${name}`), (fields[name] = h("input", { type: "date", name, value: /^\d{4}-\d\d-\d\d$/.test(value ?? "") ? value : "" })));
+  const field = (name, value) => h("label", {}, t(`period.${name}`), h("input", { type: "date", name, value: /^\d{4}-\d\d-\d\d$/.test(value ?? "") ? value : "" }));
   return h("div", { class: "choice period", role: "group", "aria-label": t("period") },
     h("span", { class: "choice-label" }, t("period")),
     ages.map((age) => link(t(`period.${age}`), { since: age }, !month && !until && since === age)),
     link(t("period.this_month"), { month: current }, month === current),
     link(t("period.last_month"), { month: before }, month === before),
-    h("details", { class: "popover" },
+    h("details", { class: "popover", onkeydown: (event) => {
+      if (event.key !== "Escape") return;
+      event.currentTarget.open = false;
+      event.currentTarget.querySelector("summary").focus();
+    } },
       h("summary", { class: dated || (month && month !== current && month !== before) ? "chosen" : null }, dated ? `${since ?? "…"} – ${until ?? t("period.now")}` : month && month !== current && month !== before ? month : t("period.dates")),
       h("form", { onsubmit: (event) => {
         event.preventDefault();

@@ -3,10 +3,11 @@
 
 const base = new URL(document.baseURI).pathname;
 
-/// The place of a URL; `null` for what is not a page of ours. `page` is empty for the overview.
+/// The place of a URL; `null` for one of another server. `page` is empty for the overview.
 export function parse(url) {
-  if (url.origin !== location.origin || !url.pathname.startsWith(base)) return null;
-  const rest = url.pathname.slice(base.length);
+  if (url.origin !== location.origin) return null;
+  // Also at the root, past the proxy that adds the prefix.
+  const rest = `${url.pathname}/` === base ? "" : url.pathname.slice(url.pathname.startsWith(base) ? base.length : 1);
   const slash = rest.indexOf("/");
   const page = slash < 0 ? rest : rest.slice(0, slash);
   let id = slash < 0 ? "" : rest.slice(slash + 1);

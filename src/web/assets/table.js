@@ -31,11 +31,11 @@ export function table({ caption, columns, rows, keyOf, place, sorted, order, foo
 }
 
 /// The way on through a long list. Going back is the browser's.
-export function pager(place, answer, shown) {
+export function pager(place, answer, shown, next = t("pager.next")) {
   const started = place.query.has("cursor");
   if (!answer.next && !started) return h("p", { class: "pager" }, t("pager.all", { n: count(shown) }));
   return h("nav", { class: "pager", "aria-label": t("pager") },
-    h("span", {}, t("pager.some", { n: count(shown) })),
+    h("span", {}, answer.found > shown ? t("pager.of", { n: count(shown), all: count(answer.found) }) : t("pager.some", { n: count(shown) })),
     started ? h("a", { href: altered(place, { cursor: null }) }, t("pager.first")) : null,
-    answer.next ? h("a", { href: altered(place, { cursor: answer.next }), rel: "next" }, t("pager.next")) : null);
+    answer.next ? h("a", { href: altered(place, { cursor: answer.next }), rel: "next" }, next) : null);
 }

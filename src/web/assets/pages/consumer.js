@@ -1,6 +1,6 @@
 // One consumer: its figures, models, budgets and newest sessions.
 
-import { Problem, gather, get } from "../api.js";
+import { gather, get } from "../api.js";
 import { h } from "../dom.js";
 import { GROUP_COLUMNS, allTokens, columnName } from "../figures.js";
 import { compact, count, foreign, length, monies, percent, time } from "../format.js";
@@ -27,15 +27,12 @@ export default {
       models: get("stats/totals", { ...asking, by: "model" }, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "30d") }, signal),
       sessions: get("sessions", { ...asking, limit: 10 }, signal),
-      budgets: get("budgets", {}, signal),
-    });
+    }, "consumer");
   },
 
   view(data, place) {
-    if (data.consumer instanceof Problem) throw data.consumer;
     const one = data.consumer.consumer;
     const form = stepOf(place, "30d") === "hour" ? "minute" : "day";
-    const budgets = data.budgets?.budgets?.filter((budget) => budget.filter?.consumer === place.id || (Array.isArray(budget.filter?.consumer) && budget.filter.consumer.includes(place.id))) ?? [];
     return [
       cards([
         { label: t("column.requests"), value: count(one.figures.requests), href: to("requests", "", { consumer: place.id, since: "30d" }) },
@@ -53,7 +50,7 @@ export default {
         keyOf: ({ group }) => group.model,
         columns: [{ label: columnName("model"), main: true, cell: ({ group }) => groupName("model", group.model) }, GROUP_COLUMNS.requests(), GROUP_COLUMNS.errors(), GROUP_COLUMNS.input(), GROUP_COLUMNS.output(), GROUP_COLUMNS.first_token(), GROUP_COLUMNS.cost()],
       })),
-      budgets.length ? section(t("cost.budgets"), {}, budgetTable(budgets)) : null,
+      one.budgets.length ? section(t("cost.budgets"), {}, budgetTable(one.budgets)) : null,
       part(data.sessions, t("consumer.sessions"), { aside: h("a", { href: to("sessions", "", { consumer: place.id, since: "30d" }) }, t("consumer.all_sessions")) }, ({ sessions }) => (sessions.length ? sessionTable(sessions) : empty(t("sessions.empty")))),
     ];
   },

@@ -4,7 +4,7 @@ import { address, gather, get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
 import { KINDS, columnName, columnWord } from "../figures.js";
-import { asNumber, compact, count, currencies, foreign, money, monies, percent, time, usualCurrency } from "../format.js";
+import { asNumber, begin, compact, count, currencies, foreign, money, monies, percent, time, usualCurrency } from "../format.js";
 import { chosen, filters } from "../filter.js";
 import { badge, bar, cards, choice, empty, facts, legend, meter, part, section } from "../panel.js";
 import { asked, period, stepOf } from "../period.js";
@@ -26,7 +26,7 @@ export default {
   load(place, signal) {
     const asking = { ...asked(place, "month"), ...chosen(place) };
     return gather({
-      cost: get("cost", { ...asking, by: by(place) }, signal),
+      cost: get("cost", { ...asking, by: by(place), limit: 1000 }, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "month") }, signal),
       forecast: get("cost/forecast", {}, signal),
       budgets: get("budgets", {}, signal),
@@ -56,13 +56,19 @@ function totals({ total, converted }) {
   return [
     cards([
       ...total.cost.map((one) => ({ label: t("cost.in", { currency: one.currency }), value: money(one), note: money(one, { exact: true }) })),
-      converted ? { label: t("cost.converted"), value: money(converted), note: converted.rates.map((rate) => t("cost.rate", rate)).join("; ") } : null,
+      converted ? { label: t("cost.converted"), value: converted.total === null ? "–" : money(converted), note: converted.missing?.length ? t("cost.no_rate", { currencies: converted.missing.join(", ") }) : converted.rates.map((rate) => t("cost.rate", rate)).join("; ") } : null,
       { label: t("cost.savings"), value: monies(total.savings), note: t("cost.savings.note") },
-      { label: t("cost.assumed"), value: percent(total.assumed_share), note: t("cost.assumed.note") },
+      { label: t("cost.assumed"), value: shares(total.assumed_share), note: t("cost.assumed.note") },
       { label: t("cost.unpriced_requests"), value: count(total.unpriced_requests), tone: total.unpriced_requests ? "warn" : null, note: t("cost.unpriced_tokens", { n: compact(total.unpriced_tokens) }) },
     ]),
     h("div", { class: "columns" }, currencies([total.cost]).map((currency) => kindBar(total.kinds, currency))),
   ];
+}
+
+/// A share of each currency's amount.
+function shares(list) {
+  const shown = list.filter(({ share }) => share > 0);
+  return shown.length ? h("span", { class: "stack" }, shown.map(({ currency, share }) => h("span", {}, percent(share, 1), " ", h("small", {}, currency)))) : h("span", { class: "none" }, percent(0));
 }
 
 /// What each kind of token cost, in one currency.
@@ -80,7 +86,7 @@ function trend(points, form) {
   const costs = points.map(({ figures }) => figures.cost);
   const charts = currencies(costs).map((currency) => chart({
     title: t("chart.cost", { currency }),
-    times: points.map(({ time: moment }) => moment),
+    times: points.map(({ time: moment }) => begin(moment)),
     form,
     format: amount,
     series: [{ label: currency, tone: "tone-accent", kind: "bars", values: costs.map((cost) => asNumber(cost.find((one) => one.currency === currency))) }],
@@ -88,7 +94,7 @@ function trend(points, form) {
   return charts.length ? h("div", { class: "charts" }, charts) : empty(t("cost.empty"));
 }
 
-function groups({ groups: all, total }, name) {
+function groups({ groups: all, total, next }, name) {
   if (!all.length) return empty(t("cost.empty"));
   const main = usualCurrency(all.map(({ cost }) => cost));
   const of = (row) => asNumber(row.cost.find((one) => one.currency === main));
@@ -109,10 +115,11 @@ function groups({ groups: all, total }, name) {
         { label: t("column.cost"), number: true, cell: (row) => monies(row.cost) },
         { label: t("column.kinds", { currency: main ?? "" }), cell: bars, total: () => "" },
         { label: t("cost.savings"), number: true, cell: (row) => monies(row.savings) },
-        { label: t("cost.assumed"), number: true, cell: (row) => percent(row.assumed_share) },
+        { label: t("cost.assumed"), number: true, cell: (row) => shares(row.assumed_share) },
         { label: t("column.unpriced"), number: true, cell: (row) => (row.unpriced_requests ? badge(count(row.unpriced_requests), "warn") : h("span", { class: "none" }, "0")) },
       ],
     }),
+    next ? h("p", { class: "about" }, t("groups.cut", { n: count(all.length) })) : null,
   ];
 }
 
@@ -132,7 +139,7 @@ function forecast({ month, method, forecasts }) {
           ...(one.past ?? []).map((past) => [past.month, [t("cost.past"), " ", money({ currency, total: past.forecast_at_this_day }), " → ", money({ currency, total: past.actual }), h("small", {}, ` ${percent(past.error_ratio, 1)}`)]]),
         ]));
     })),
-    h("p", { class: "about" }, t("cost.method"), " ", foreign(method)),
+    method ? h("p", { class: "about" }, t("cost.method"), " ", named("method", method)) : null,
   ];
 }
 
@@ -146,7 +153,7 @@ export function budgetTable(budgets) {
     rows: budgets,
     keyOf: ({ name }) => name,
     columns: [
-      { label: t("column.budget"), main: true, cell: ({ name, filter }) => [foreign(name), h("div", { class: "dim small" }, Object.entries(filter ?? {}).map(([key, value], index) => [index ? ", " : "", `${key} = `, foreign(Array.isArray(value) ? value.join(", ") : value)]))] },
+      { label: t("column.budget"), main: true, cell: ({ name, filter }) => [foreign(name), h("div", { class: "dim small" }, Object.entries(filter ?? {}).map(([key, value], index) => [index ? ", " : "", `${key} = `, foreign(value)]))] },
       { label: t("column.state"), cell: ({ state }) => badge(named("budget", state), tones[state]) },
       { label: t("column.used"), number: true, cell: (budget) => text(budget, budget.used) },
       { label: t("column.limit"), number: true, cell: (budget) => [text(budget, budget.limit), h("small", {}, ` / ${named("per", budget.period)}`)] },
@@ -165,8 +172,8 @@ function anomalies({ anomalies: hours }) {
     keyOf: ({ hour, currency }) => hour + currency,
     columns: [
       { label: t("column.hour"), main: true, cell: ({ hour }) => h("a", { href: to("requests", "", { since: hour, until: new Date(Date.parse(hour) + 3_600_000).toISOString().replace(".000", "") }) }, time(hour, "minute")) },
-      { label: t("column.cost"), number: true, cell: ({ cost, currency }) => money({ currency, total: cost }) },
-      { label: t("column.expected"), number: true, cell: ({ expected, currency }) => money({ currency, total: expected }) },
+      { label: t("column.cost"), number: true, cell: ({ cost }) => money(cost) },
+      { label: t("column.expected"), number: true, cell: ({ expected }) => money(expected) },
       { label: t("column.times"), number: true, cell: ({ times }) => (times === null || times === undefined ? "–" : `× ${compact(times)}`) },
       { label: t("column.explained"), cell: ({ explained_by: why }) => (why ? [`${columnWord(why.by)} `, foreign(why.value), h("small", {}, ` ${percent(why.share, 0)}`)] : "–") },
     ],

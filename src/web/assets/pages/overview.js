@@ -1,10 +1,10 @@
 // How things stand: today against yesterday, the month against the one before, the last day by hour, by model.
 
-import { Problem, gather, get } from "../api.js";
+import { gather, get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
 import { allTokens, columnName, costOfGroup, errors, modelLink } from "../figures.js";
-import { ago, asNumber, change, compact, count, currencies, length, monies, percent, usualCurrency } from "../format.js";
+import { ago, asNumber, begin, change, compact, count, currencies, length, monies, percent, usualCurrency } from "../format.js";
 import { badge, bar, cards, empty, part, section } from "../panel.js";
 import { to } from "../place.js";
 import { table } from "../table.js";
@@ -20,18 +20,18 @@ export default {
     overview: get("stats/overview", {}, signal),
     realtime: get("stats/realtime", {}, signal),
     budgets: get("budgets", {}, signal),
+    forecast: get("cost/forecast", {}, signal),
     anomalies: get("cost/anomalies", { since: "7d" }, signal),
     status: get("status", {}, signal),
-  }),
+  }, "overview"),
 
   view(data) {
     const { overview } = data;
-    if (overview instanceof Problem) throw overview;
     const quiet = !overview.month.requests && !overview.month_before_same_time?.requests;
     return [
       notices(data),
-      quiet ? firstSteps(data.status) : figures(overview),
-      part(data.realtime, t("overview.hour"), { about: t("overview.hour.about") }, lastHour),
+      quiet ? firstSteps(data.status) : figures(overview, data.forecast?.forecasts),
+      part(data.realtime, t("overview.hour"), {}, lastHour),
       quiet ? null : lastDay(overview),
       quiet ? null : section(t("overview.models"), { about: t("overview.models.about"), aside: h("a", { href: to("cost") }, t("overview.to_cost")) }, models(overview.models)),
       data.budgets?.budgets?.length ? section(t("cost.budgets"), {}, budgetTable(data.budgets.budgets)) : null,
@@ -44,7 +44,7 @@ function notices({ anomalies, status }) {
   if (status?.ready === false) list.push(["bad", t("notice.not_ready"), "status"]);
   for (const source of status?.sources ?? []) if (source.catching_up) list.push(["warn", t("notice.catching_up", { name: source.name }), "status"]);
   const hours = anomalies?.anomalies?.filter((one) => Date.now() - Date.parse(one.hour) < 172_800_000) ?? [];
-  for (const one of hours.slice(0, 2)) list.push(["warn", t("notice.anomaly", { times: compact(one.times), ago: ago(one.hour) }), "cost"]);
+  for (const one of hours.slice(0, 2)) list.push(["warn", one.times ? t("notice.anomaly", { times: compact(one.times), ago: ago(one.hour) }) : t("notice.anomaly_new", { ago: ago(one.hour) }), "cost"]);
   return list.length ? h("ul", { class: "notices" }, list.map(([tone, text, page]) => h("li", { class: tone }, h("a", { href: to(page) }, text)))) : null;
 }
 
@@ -57,7 +57,7 @@ const against = (now, before) => {
   return text ? h("span", { class: "change" }, t("overview.than_yesterday", { change: text })) : null;
 };
 
-function figures({ now, today, yesterday_same_time: before, month, availability, open_sessions, forecast }) {
+function figures({ now, today, yesterday_same_time: before, month, availability, open_sessions }, forecast) {
   const main = usualCurrency([month.cost, today.cost]);
   const of = (cost) => asNumber(cost?.find((amount) => amount.currency === main));
   return [
@@ -114,7 +114,8 @@ function lastDay({ trend }) {
 
 /// The three charts of a row of points: requests, cost of each currency, tokens.
 export function trendCharts(points, form) {
-  const times = points.map(({ time: moment }) => moment);
+  if (!points.length) return empty(t("usage.empty"));
+  const times = points.map(({ time: moment }) => begin(moment));
   const values = (pick) => points.map(({ figures: one }) => pick(one));
   const costs = points.map(({ figures: one }) => one.cost);
   return [
@@ -148,6 +149,7 @@ export function amount(value) {
 }
 
 function models(list) {
+  if (!list.length) return empty(t("usage.empty"));
   const most = Math.max(1, ...list.map(({ figures: one }) => one.requests));
   const sorted = [...list].sort((a, b) => b.figures.requests - a.figures.requests);
   return table({
@@ -155,7 +157,7 @@ function models(list) {
     rows: sorted,
     keyOf: ({ model }) => model,
     columns: [
-      { label: columnName("model"), main: true, cell: ({ model }) => model ? modelLink(model, { since: "30d" }) : t("no_model") },
+      { label: columnName("model"), main: true, cell: ({ model }) => model ? modelLink(model, { since: "24h" }) : t("no_model") },
       { label: t("column.requests"), number: true, cell: ({ figures: one }) => [count(one.requests), " ", bar([{ size: one.requests, tone: "tone-accent" }], most, percent(one.requests / most))] },
       { label: t("column.errors"), number: true, cell: ({ figures: one }) => errors(one) },
       { label: t("column.input"), number: true, cell: ({ figures: one }) => compact(one.tokens.input) },

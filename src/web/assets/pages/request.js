@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { consumerLink, costOf, list, modelLink, outcome, sessionLink, tokenBar } from "../figures.js";
+import { consumerLink, costOf, list, modelLink, outcome, sessionLink, tokenBar, trace } from "../figures.js";
 import { count, foreign, length, money, stamp, time } from "../format.js";
 import { badge, cards, empty, facts, section } from "../panel.js";
 import { to } from "../place.js";
@@ -10,8 +10,11 @@ import { table } from "../table.js";
 import { named, t } from "../words.js";
 import { lengthBar } from "./session.js";
 
+/// What is told of a price row beside its prices, which the table has.
+const PRICE = ["provider", "model", "source", "valid_from", "note"];
+
 export default {
-  title: (place, data) => t("request.title", { time: data ? stamp(data.request.start) : "" }),
+  title: (place, data) => (data ? t("request.title", { time: stamp(data.request.start) }) : t("request.untold", { id: place.id })),
   above: () => ["requests", t("nav.requests")],
 
   load: (place, signal) => get(`requests/${encodeURIComponent(place.id)}`, {}, signal),
@@ -25,11 +28,11 @@ export default {
         { label: t("column.duration"), value: length(request.seconds), note: lengthBar(request, request.seconds) },
         { label: t("column.tokens"), value: `${count(request.tokens.input)} → ${count(request.tokens.output)}`, note: tokenBar(request.tokens) },
         { label: t("column.cost"), value: costOf(request), note: request.assumed.length ? badge(t("assumed"), "warn") : null },
-      ]),
-      h("div", { class: "columns" },
+      ], { small: true }),
+      h("div", { class: "columns uneven" },
         section(t("request.about"), {}, facts([
           [t("column.time"), time(request.start)],
-          [t("column.session"), [sessionLink(request), request.session_derived ? h("small", {}, ` ${t("session.derived")}`) : null]],
+          [t("column.session"), [sessionLink(request), request.session_derived ? h("div", { class: "dim small" }, t("session.derived")) : null]],
           [t("column.turn"), request.chat_round === null || request.chat_round === undefined ? null : count(request.chat_round)],
           [t("column.consumer"), consumerLink(request.consumer)],
           [t("column.user"), request.user ? h("a", { href: to("requests", "", { user: request.user, since: "30d" }) }, foreign(request.user)) : foreign("")],
@@ -42,19 +45,21 @@ export default {
           [t("column.tools"), request.tools?.length ? list(request.tools) : null],
           [t("request.anomalies"), request.anomalies?.length ? request.anomalies.map((one) => badge(named("anomaly", one), "warn")) : null],
           [t("request.id"), foreign(request.id)],
-          [t("session.trace"), data.trace_url ? h("a", { href: data.trace_url, target: "_blank", rel: "noopener noreferrer" }, t("session.to_trace")) : t("trace.none")],
-          [t("request.trace_id"), data.trace_id ? h("code", {}, foreign(data.trace_id)) : null],
+          [t("session.trace"), trace(data)],
         ])),
         section(t("request.price"), { about: t("request.price.about") },
           kinds.length ? kindTable(kinds, request) : empty(request.unpriced ? t("request.unpriced") : request.usage_missing ? t("request.usage_missing") : t("request.no_tokens")),
           request.assumed.length ? h("ul", { class: "plain-list" }, request.assumed.map((one) => h("li", {}, badge(t("assumed"), "warn"), " ", foreign(named("assumed", one))))) : null,
           logged ? h("p", {}, t("request.logged"), " ", money(logged, { exact: true })) : null,
           arithmetic.length ? h("pre", { class: "arithmetic", tabindex: 0, "aria-label": t("request.price") }, arithmetic.join("\n")) : null,
-          row ? facts(Object.entries(row).filter(([, value]) => value !== null && typeof value !== "object").map(([name, value]) => [named("price", name), foreign(String(value))])) : null)),
+          row ? facts([...PRICE.map((name) => [named("price", name), row[name] === undefined || row[name] === null ? null : foreign(String(row[name]))]), [t("price.id"), data.price_row_id ? foreign(data.price_row_id) : null]]) : null)),
       section(t("session.content"), {}, h("p", { class: "about" }, t("session.content.off"))),
     ];
   },
 };
+
+/// The price table's names of kinds by the ones whose colours they have.
+const COLOURS = { input: "uncached_input", cache_write_5m: "cache_write", cache_write_1h: "cache_write" };
 
 function kindTable(kinds, request) {
   const currency = request.cost?.currency ?? "";
@@ -64,9 +69,9 @@ function kindTable(kinds, request) {
     rows: kinds,
     keyOf: ({ kind }) => kind,
     columns: [
-      { label: t("column.kind"), main: true, cell: ({ kind }) => [h("i", { class: `key kind-${kind}` }), named("kind", kind)] },
+      { label: t("column.kind"), main: true, cell: ({ kind }) => [h("i", { class: `key kind-${COLOURS[kind] ?? kind}` }), named("kind", kind)] },
       { label: t("column.tokens"), number: true, cell: ({ tokens }) => count(tokens), total: () => count(kinds.reduce((sum, kind) => sum + kind.tokens, 0)) },
-      { label: t("column.per_million", { currency }), number: true, cell: ({ price_per_million: price }) => price ?? "–", total: () => "" },
+      { label: t("column.per_million"), number: true, cell: ({ price_per_million: price }) => price ?? "–", total: () => "" },
       { label: t("column.amount", { currency }), number: true, cell: ({ amount }) => amount ?? "–", total: () => request.cost ? money(request.cost, { exact: true }) : "–" },
     ],
     foot: request.cost ? {} : null,

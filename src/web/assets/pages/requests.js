@@ -40,9 +40,8 @@ export default {
         columns: [
           { label: t("column.time"), sort: "start", main: true, cell: (request) => h("a", { href: to("requests", request.id) }, time(request.start)) },
           { label: t("column.outcome"), cell: outcome },
-          { label: t("column.model"), cell: (request) => request.model ? h("a", { href: altered(place, { model: request.model }) }, foreign(request.model)) : foreign("") },
-          { label: t("column.consumer"), cell: (request) => consumerLink(request.consumer) },
-          { label: t("column.session"), cell: sessionLink },
+          { label: t("column.model_consumer"), cell: (request) => h("span", { class: "slim" }, request.model ? h("a", { href: altered(place, { model: request.model }) }, foreign(request.model)) : foreign(""), request.consumer ? h("div", { class: "dim small" }, consumerLink(request.consumer)) : null) },
+          { label: t("column.session"), cell: (request) => h("span", { class: "slim" }, sessionLink(request)) },
           { label: t("column.first_token"), sort: "first_token", number: true, cell: (request) => length(request.first_token_seconds) },
           { label: t("column.duration"), sort: "duration", number: true, cell: (request) => [length(request.seconds), " ", lengthBar(request, most)] },
           { label: t("column.tokens"), sort: "tokens", number: true, cell: (request) => [`${count(request.tokens.input)} → ${count(request.tokens.output)}`, " ", tokenBar(request.tokens, mostTokens)] },

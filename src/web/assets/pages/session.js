@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
-import { KINDS, allTokens, consumerLink, costOf, kindsOf, list, modelLink, outcome, tokenBar } from "../figures.js";
+import { KINDS, allTokens, consumerLink, costOf, kindsOf, list, modelLink, outcome, tokenBar, trace } from "../figures.js";
 import { asNumber, compact, count, currencies, foreign, length, monies, time } from "../format.js";
 import { badge, bar, cards, facts, legend, section } from "../panel.js";
 import { to } from "../place.js";
@@ -41,10 +41,10 @@ export default {
           ...Object.entries(session.dimensions ?? {}).map(([name, values]) => [name, Array.isArray(values) ? list(values) : foreign(values)]),
           [t("session.kind"), session.derived ? t("session.derived") : t("session.named")],
           [t("session.parts"), session.parts > 1 ? t("session.parts.about", { n: count(session.parts) }) : null],
-          [t("session.trace"), session.trace_url ? h("a", { href: session.trace_url, target: "_blank", rel: "noopener noreferrer" }, t("session.to_trace")) : t("trace.none")],
+          [t("session.trace"), trace(session)],
         ])),
         section(t("session.tokens"), {}, tokens(session.tokens), turns.length > 1 ? running(turns) : null)),
-      section(t("session.turns"), { about: t("session.turns.about") }, legend([["first", t("column.first_token")], ["rest", t("session.rest")], ...KINDS.map((kind) => [`kind-${kind}`, named("kind", kind)])]), turnTable(turns), pager(place, data, turns.length)),
+      section(t("session.turns"), { about: t("session.turns.about") }, legend([["first", t("column.first_token")], ["rest", t("session.rest")], ...KINDS.map((kind) => [`kind-${kind}`, named("kind", kind)])]), turnTable(turns), pager(place, data, turns.length, t("pager.earlier")), data.removed ? h("p", { class: "about" }, t("session.removed", { n: count(data.removed) })) : null),
       section(t("session.content"), {}, h("p", { class: "about" }, t("session.content.off"))),
     ];
   },
@@ -86,12 +86,13 @@ function turnTable(turns) {
     columns: [
       { label: t("column.turn"), main: true, cell: ({ number, request }) => [h("a", { href: to("requests", request.id) }, t("session.turn", { n: count(number) })), h("div", { class: "dim small" }, time(request.start))] },
       { label: t("column.outcome"), cell: ({ request }) => [outcome(request), request.tools?.length ? h("div", { class: "dim small" }, t("column.tools"), ": ", list(request.tools)) : null] },
-      { label: t("column.model"), cell: ({ request }) => modelLink(request.model, { since: "30d" }) },
+      // One model is named above already.
+      new Set(turns.map(({ request }) => request.model).filter(Boolean)).size > 1 ? { label: t("column.model"), cell: ({ request }) => modelLink(request.model, { since: "30d" }) } : null,
       { label: t("column.first_token"), number: true, cell: ({ request }) => length(request.first_token_seconds) },
       { label: t("column.duration"), number: true, cell: ({ request }) => [length(request.seconds), " ", lengthBar(request, most)] },
       { label: t("column.tokens"), number: true, cell: ({ request }) => [h("span", { title: t("overview.in_out", { input: count(request.tokens.input), output: count(request.tokens.output) }) }, `${count(request.tokens.input)} → ${count(request.tokens.output)}`), " ", tokenBar(request.tokens, mostTokens)] },
       { label: t("column.cost"), number: true, cell: ({ request }) => costOf(request) },
       { label: t("column.so_far"), number: true, cell: (turn) => monies(turn.cost_so_far, { exact: true }) },
-    ],
+    ].filter(Boolean),
   });
 }

@@ -56,7 +56,7 @@ export function sessionTable(sessions, place, sorted) {
       { label: t("column.turns"), sort: "turns", number: true, cell: (session) => count(session.turns) },
       { label: t("column.errors"), number: true, cell: (session) => session.errors ? h("span", { class: "bad-text" }, count(session.errors)) : h("span", { class: "none" }, "0") },
       { label: t("column.tokens"), sort: "tokens", number: true, cell: (session) => [h("span", { title: count(allTokens(session.tokens)) }, compact(allTokens(session.tokens))), " ", tokenBar(session.tokens, most)] },
-      { label: t("column.cost"), sort: "cost", number: true, cell: (session) => session.cost.length ? monies(session.cost) : session.unpriced_requests ? badge(t("unpriced"), "warn") : foreign("") },
+      { label: t("column.cost"), sort: "cost", number: true, cell: (session) => session.cost.length ? monies(session.cost, { exact: true }) : session.unpriced_requests ? badge(t("unpriced"), "warn") : foreign("") },
     ],
   });
 }

@@ -79,7 +79,7 @@ function timeline(segments, target) {
         return svg("rect", { x: left.toFixed(2), y: 4, width: wide.toFixed(2), height: 34, class: `state-${state}`, key: `${start}${state}` }, svg("title", {}, `${named("state", state)} · ${stamp(start)} – ${stamp(end)} · ${length((Date.parse(end) - Date.parse(start)) / 1000)}`));
       }),
       days.slice(1).map((at) => svg("rect", { x: x(at).toFixed(2), y: 40, width: 1, height: 4, class: "tick" }))),
-    h("div", { class: "timeline-days", "aria-hidden": "true" }, days.filter((_, index) => index % 7 === 0).map((at) => h("span", { style: { left: `${(100 * (at - from)) / (to - from)}%` } }, stamp(at, "day").slice(5)))));
+    h("div", { class: "timeline-days", "aria-hidden": "true" }, days.filter((at, index) => index % 7 === 0 && (at - from) / (to - from) < 0.92).map((at) => h("span", { style: { left: `${(100 * (at - from)) / (to - from)}%` } }, stamp(at, "day").slice(5)))));
 }
 
 function outages(target) {

@@ -40,10 +40,10 @@ export default {
 
 /// The logs that are followed.
 export function sourceTable(sources) {
-  const reasons = (counts, family, tone) => {
+  const reasons = (counts, word, tone) => {
     const list = Object.entries(counts ?? {}).filter(([, number]) => number);
     const sum = list.reduce((all, [, number]) => all + number, 0);
-    const words = list.map(([reason, number]) => `${named(family, reason)} ${count(number)}`).join(", ");
+    const words = list.map(([reason, number]) => `${word(reason)} ${count(number)}`).join(", ");
     return sum ? [tone ? badge(count(sum), tone) : count(sum), h("div", { class: "dim small" }, words)] : h("span", { class: "none" }, "0");
   };
   return table({
@@ -58,9 +58,9 @@ export function sourceTable(sources) {
       { label: t("column.last_record"), cell: ({ last_record: last }) => time(last) },
       { label: t("column.lines"), number: true, cell: ({ lines }) => count(lines) },
       { label: t("nav.requests"), number: true, cell: ({ requests }) => count(requests) },
-      { label: t("column.skipped"), number: true, cell: ({ skipped }) => reasons(skipped, "skip") },
+      { label: t("column.skipped"), number: true, cell: ({ skipped }) => reasons(skipped, (reason) => named("skip", reason)) },
       { label: t("column.duplicates"), number: true, cell: ({ duplicates }) => count(duplicates) },
-      { label: t("column.rejected"), number: true, cell: ({ rejected }) => reasons(rejected, "reject", "warn") },
+      { label: t("column.rejected"), number: true, cell: ({ rejected }) => reasons(rejected, (reason) => named("reject", reason), "warn") },
     ],
   });
 }

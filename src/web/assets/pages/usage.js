@@ -30,9 +30,11 @@ export default {
 
   load(place, signal) {
     const asking = { ...asked(place, "7d"), ...chosen(place) };
+    // Sessions and their time are known for everything only, not for what filters leave of it.
+    const source = Object.keys(chosen(place)).length ? "stats/totals" : "usage";
     return gather({
-      groups: get("usage", { ...asking, by: by(place) }, signal),
-      hours: get("usage", { ...asking, by: "day,hour_of_day" }, signal),
+      groups: get(source, { ...asking, by: by(place), limit: 1000 }, signal),
+      hours: get("stats/totals", { ...asking, by: "day,hour_of_day", limit: 1000 }, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "7d") }, signal),
     });
   },
@@ -47,14 +49,15 @@ export default {
   },
 };
 
-function groups({ groups: list, total }, name) {
+function groups({ groups: list, total, next }, name) {
+  const whole = total.sessions !== undefined;
   if (!list.length) return empty(t("usage.empty"));
   const timed = ["day", "hour_of_day", "week", "month", "hour"].includes(name);
   const rows = timed ? list : [...list].sort((a, b) => b.figures.requests - a.figures.requests);
   return [
     cards([
-      { label: t("column.sessions"), value: count(total.sessions) },
-      { label: t("column.session_time"), value: length(total.session_seconds), note: t("usage.mean", { length: length(total.mean_session_seconds) }) },
+      whole ? { label: t("column.sessions"), value: count(total.sessions) } : null,
+      whole ? { label: t("column.session_time"), value: length(total.session_seconds), note: t("usage.mean", { length: length(total.mean_session_seconds) }) } : null,
       { label: t("column.requests"), value: count(total.requests) },
       { label: t("column.tokens"), value: compact(allTokens(total.tokens)) },
       { label: t("column.cost"), value: monies(total.cost) },
@@ -67,9 +70,10 @@ function groups({ groups: list, total }, name) {
       foot: { figures: total, group: {} },
       columns: [
         { label: columnName(name), main: true, cell: ({ group }) => groupName(name, group[name]) },
-        GROUP_COLUMNS.sessions(), GROUP_COLUMNS.time(), GROUP_COLUMNS.requests(), GROUP_COLUMNS.errors(), GROUP_COLUMNS.input(), GROUP_COLUMNS.output(), GROUP_COLUMNS.cost(),
+        ...(whole ? [GROUP_COLUMNS.sessions(), GROUP_COLUMNS.time()] : []), GROUP_COLUMNS.requests(), GROUP_COLUMNS.errors(), GROUP_COLUMNS.input(), GROUP_COLUMNS.output(), GROUP_COLUMNS.cost(),
       ],
     }),
+    next ? h("p", { class: "about" }, t("groups.cut", { n: count(list.length) })) : null,
   ];
 }
 
