@@ -51,8 +51,8 @@ mod session_query_tests;
 mod session_tests;
 mod session_view;
 mod sink;
-mod sums;
 mod sql_file;
+mod sums;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -83,7 +83,7 @@ pub use seen::Seen;
 pub use session_query::SessionQuery;
 pub use session_view::{Filter, Listed, Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
-pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
 pub use sql_file::{SqlFile, SqlValue};
+pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};
