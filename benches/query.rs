@@ -1,5 +1,5 @@
-//! What questions to a large ledger take: 10,000,000 requests and 500,000 sessions over 90 days. Prints medians and maxima;
-//! asserts nothing.
+//! What questions to a large ledger take: 10,000,000 requests and 500,000 sessions over 90 days. Prints medians, of them what
+//! this process itself computed (on a busy machine the rest is waiting), and maxima; asserts nothing.
 //!
 //! `cargo bench --bench query`. The ledger is made once, by the writer that `run` has, and kept under `target/tmp`;
 //! `TOKENTAIL_BENCH_REQUESTS` sets another number of requests.
@@ -242,12 +242,18 @@ fn generate(folder: &Path, requests: u64) {
     say(&format!("made {requests} requests and {number} sessions in {seconds:.0} s"));
 }
 
+/// Seconds that this process has computed: what a question takes on a machine that does nothing else.
+fn computed() -> f64 {
+    let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    text.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1e9
+}
+
 /// Runs a question on a moment of its own and prints what it took.
 fn time(folder: &Path, name: &str, question: impl Fn(&Moment) -> Result<usize, Error>) {
-    let mut took = Vec::with_capacity(RUNS);
+    let (mut took, mut used) = (Vec::with_capacity(RUNS), Vec::with_capacity(RUNS));
     let mut found = 0;
     for _ in 0..RUNS {
-        let began = now();
+        let (began, before) = (now(), computed());
         let moment = Moment::open(folder).expect("open the ledger");
         match question(&moment) {
             Ok(count) => found = count,
@@ -257,12 +263,15 @@ fn time(folder: &Path, name: &str, question: impl Fn(&Moment) -> Result<usize, E
             }
         }
         took.push(began.elapsed().as_secs_f64() * 1e3);
+        used.push((computed() - before) * 1e3);
     }
     took.sort_by(f64::total_cmp);
+    used.sort_by(f64::total_cmp);
+    let computed = used.get(RUNS / 2).copied().unwrap_or(f64::NAN);
     let median = took.get(RUNS / 2).copied().unwrap_or(f64::NAN);
     let most = took.last().copied().unwrap_or(f64::NAN);
     let mark = if median > 300.0 { "  over 300 ms" } else { "" };
-    say(&format!("{name:<58} {median:8.1} ms  at most {most:8.1}  ({found} found){mark}"));
+    say(&format!("{name:<58} {median:8.1} ms, {computed:6.1} of computing, at most {most:8.1}  ({found} found){mark}"));
 }
 
 fn some(values: &[&str]) -> Vec<String> {

@@ -52,24 +52,25 @@ impl Best {
         }
     }
 
-    /// Whether something whose values lie between these can still be among the best.
-    fn admits(&self, least: i64, largest: i64) -> bool {
+    /// Whether something can still be among the best whose places lie between these. Ids tell equal values apart: where
+    /// many requests have the least value, the first blocks of them suffice.
+    fn admits(&self, least: Place, largest: Place) -> bool {
         let (worst, best) = match self.order {
             Order::Descending => (least, largest),
-            Order::Ascending => (!largest, !least),
+            Order::Ascending => (self.turn(largest), self.turn(least)),
         };
-        let best = self.after.map_or(best, |(after, _)| best.min(after));
+        let best = self.after.map_or(best, |after| best.min(after));
         // All of it is on the pages before.
-        let passed = self.after.is_some_and(|(after, _)| worst > after);
-        let beaten = self.heap.len() >= self.limit && self.heap.peek().is_some_and(|Reverse((value, _))| best < *value);
+        let passed = self.after.is_some_and(|after| worst >= after);
+        let beaten = self.heap.len() >= self.limit && self.heap.peek().is_some_and(|Reverse(place)| best < *place);
         !passed && !beaten && self.limit > 0
     }
 
     /// What blocks are visited in the order of: the best first.
-    fn promise(&self, least: i64, largest: i64) -> i64 {
+    fn promise(&self, least: Place, largest: Place) -> Place {
         match self.order {
             Order::Descending => largest,
-            Order::Ascending => !least,
+            Order::Ascending => self.turn(least),
         }
     }
 
@@ -248,9 +249,10 @@ impl Moment {
             };
             // Another currency's cost is no value at all.
             let least = if matches!(sort, RequestSort::Cost(_)) { NO_VALUE } else { least };
+            let (least, largest) = ((least, span.block * BLOCK_ROWS), (largest, (span.block + 1) * BLOCK_ROWS - 1));
             blocks.push((best.promise(least, largest), span, least, largest));
         }
-        blocks.sort_unstable_by_key(|(promise, span, ..)| Reverse((*promise, span.block)));
+        blocks.sort_unstable_by_key(|(promise, ..)| Reverse(*promise));
         for (_, span, least, largest) in blocks {
             if !best.admits(least, largest) {
                 continue;
