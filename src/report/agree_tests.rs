@@ -296,7 +296,7 @@ fn reprice(ledger: &mut Ledger, since: i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig::with_cases(2))]
     #[test]
     fn every_view_says_the_same_through_deletions_and_reprices(
         seed in any::<u64>(),
