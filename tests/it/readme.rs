@@ -145,6 +145,20 @@ fn the_table_of_endpoints_is_that_of_the_router_and_no_other_endpoint_is_named()
 }
 
 #[test]
+fn the_tables_of_the_sql_views_are_their_columns() {
+    let (begin, end) = ("<!-- views -->\n", "<!-- views end -->\n");
+    let views = tokentail::report::export::sql::markdown();
+    let text = readme();
+    let (before, rest) = text.split_once(begin).expect("the begin of the tables");
+    let (tables, after) = rest.split_once(end).expect("the end of the tables");
+    if blesses() {
+        std::fs::write(PATH, format!("{before}{begin}{views}{end}{after}")).expect("write README.md");
+    } else {
+        assert_eq!(tables, views, "run the tests once with {BLESS}=1");
+    }
+}
+
+#[test]
 fn every_metric_that_is_named_exists() {
     let name = Regex::new(r"\b(?:tokentail|process)_[a-z0-9_]+").expect("a regex");
     let text = readme();
