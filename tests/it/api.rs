@@ -232,7 +232,7 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
         ("requests?error=timeuot", vec!["`error`", "did you mean `timeout`?"]),
         ("requests?min_cost=-1", vec!["`min_cost`", "`0.05`"]),
         ("requests?dimension.team=x", vec!["`team`", "there are none"]),
-        ("stats/trend?step=hour&since=2020-01-01", vec!["1000 steps", "`step`"]),
+        ("stats/trend?step=hour&since=2020-01-01", vec!["1000 steps", "`step=hour`"]),
         ("stats/trend?by=day", vec!["`by`", "`step`"]),
         ("stats/totals?compare=true", vec!["`compare`", "`since`"]),
         ("prices/match", vec!["`model` is missing"]),

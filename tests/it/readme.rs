@@ -135,7 +135,9 @@ fn the_table_of_endpoints_is_that_of_the_router_and_no_other_endpoint_is_named()
     let mut seen = 0;
     for found in path.find_iter(&format!("{before}{after}")) {
         let named = found.as_str().trim_end_matches('.');
-        let known = wanted.contains(&format!(" {named}`")) || named.starts_with("/api/v1/sessions/");
+        // The chat service has an address of its own that looks alike.
+        let foreign = named == "/api/v1/health" || named.starts_with("/api/v1/sessions/");
+        let known = wanted.contains(&format!(" {named}`")) || foreign;
         assert!(known, "{named} is no endpoint");
         seen += 1;
     }
