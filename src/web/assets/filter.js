@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { h, island } from "./dom.js";
 import { foreign } from "./format.js";
-import { altered, go } from "./place.js";
+import { altered, go, literal, values } from "./place.js";
 import { named, t } from "./words.js";
 
 /// Columns that take any value; what there is, is suggested.
@@ -34,7 +34,7 @@ function suggested(place, name) {
       list.dataset.asked = "true";
       try {
         const answer = await get("stats/top", { by: name, of: "requests", since: "30d", limit: 50 });
-        list.replaceChildren(...answer.top.map(({ group }) => h("option", { value: group[name] })));
+        list.replaceChildren(...answer.top.map(({ group }) => h("option", { value: literal(name, group[name]) })));
       } catch {
         // Without suggestions the field takes any text all the same.
         delete list.dataset.asked;
@@ -78,7 +78,7 @@ export function filters(place, first, rest = []) {
     const changes = {};
     for (const name of [...first, ...rest]) {
       const value = String(new FormData(form).get(name) ?? "").trim();
-      changes[name] = COLUMNS.includes(name) ? value.split(",").map((one) => one.trim()) : value;
+      changes[name] = values(name, value);
     }
     const address = altered(place, changes);
     if (new URL(address, document.baseURI).search !== location.search) go(address);
@@ -93,7 +93,7 @@ export function filters(place, first, rest = []) {
     rest.length ? h("details", {}, h("summary", {}, hidden ? t("filter.more_n", { n: hidden }) : t("filter.more")), h("div", { class: "fields" }, rest.map(field))) : null,
     all.length
       ? h("ul", { class: "chips", "aria-label": t("filter.active") }, all.map((name) =>
-          h("li", { key: name }, h("span", { class: "chip" }, h("span", { class: "dim" }, name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`)), " ", foreign(place.query.getAll(name).join(", ")),
+          h("li", { key: name }, h("span", { class: "chip" }, h("span", { class: "dim" }, name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`)), " ", foreign(place.query.getAll(name).flatMap((text) => values(name, text)).join(", ")),
             h("a", { href: altered(place, { [name]: null }), "aria-label": t("filter.remove", { name: name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`) }), class: "x" }, "×")))),
           h("li", { key: "clear" }, h("a", { href: altered(place, Object.fromEntries(all.map((name) => [name, null]))) }, t("filter.clear"))))
       : null);
