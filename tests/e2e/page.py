@@ -256,6 +256,10 @@ def filters_are_in_the_address_and_the_back_button_takes_them_back(case):
     page.run("history.back()")
     page.until(f"location.search.includes('consumer=') && {rows} === 15")
 
+    # A dimension of the user's own is a choice like the others.
+    page.open(f"{site.url}/usage")
+    page.run("[...document.querySelectorAll('.choice a')].find((a) => a.textContent === 'team').click()")
+    page.until("location.search.includes('by=team') && [...document.querySelectorAll('tbody th')].some((cell) => cell.textContent === 'sales')")
     page.open(f"{site.url}/requests?since=24h&error=any")
     page.until("[...document.querySelectorAll('tbody tr')].every((row) => row.querySelector('.badge.bad'))")
     page.open(f"{site.url}/requests?since=24h&dimension.team=sales")
