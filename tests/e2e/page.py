@@ -270,6 +270,10 @@ def filters_are_in_the_address_and_the_back_button_takes_them_back(case):
     require("status" in page.run("document.querySelector('.trouble').textContent"), "the problem names the parameter")
     page.run("document.querySelector('.chip a.x').click()")
     page.until("!document.querySelector('.trouble')")
+    for path in ("/sessions?since=24h&consumer=app-1", "/usage?by=day", "/cost"):
+        page.open(site.url + path)
+        files = page.run("Promise.all([...document.querySelectorAll('.export a')].map((a) => fetch(a.href).then((answer) => answer.status)))")
+        require(files and set(files) == {200}, f"what the export links of {path} give: {files}")
     page.open(f"{site.url}/sessions?since=24h&consumer=nobody")
     page.until("document.querySelector('.empty')")
 
