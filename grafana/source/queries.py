@@ -44,10 +44,9 @@ def selector(name, *matchers, ignoring=()):
     """The metric with a matcher for each variable that fits its labels, and those given."""
     if name in OF_THE_SCRAPE:
         return f"{name}{{{', '.join([SCRAPED, *matchers])}}}"
-    known = re.sub(r"_(bucket|count|sum)$", "", name)
-    kind, labels = CATALOGUE.get(name) or CATALOGUE[known]
+    kind, labels = CATALOGUE.get(name) or CATALOGUE.get(re.sub(r"_(bucket|count|sum)$", "", name), ("", []))
     if name not in CATALOGUE and kind != "histogram":
-        raise KeyError(name)
+        raise LookupError(f"{name} is not in the README's table of metrics")
     chosen = [f'{label}=~"${VARIABLES[label]}"' for label in labels if label in VARIABLES and label not in ignoring]
     return f"{name}{{{', '.join([SCRAPED, *chosen, *matchers])}}}"
 

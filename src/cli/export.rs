@@ -15,7 +15,8 @@ use super::ConfigArgs;
 use super::output::{self, Failure, grouped};
 use super::scope::{FilterArgs, PeriodArgs};
 use super::sessions::folder;
-use crate::ledger::{Moment, RequestFilter};
+use crate::clock::Clock;
+use crate::ledger::{AvailabilityQuery, Moment, RequestFilter};
 use crate::record::Micros;
 use crate::report::export::{self, Format};
 
@@ -35,6 +36,24 @@ pub(super) enum Command {
     /// Charges in the FinOps FOCUS 1.2 columns, one record per day, attributes and kind of token
     #[command(after_help = "Example: tokentail export focus --month 2026-11")]
     Focus(Arguments),
+    /// A SQLite file with stable views for Metabase, Superset or Grafana; written on from where it stands
+    #[command(after_help = "Example: tokentail export sqlite -o /srv/metabase/tokentail.db")]
+    Sqlite(Sqlite),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sqlite {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The file, which is made or brought in step
+    #[arg(short = 'o', long = "file", value_name = "FILE", default_value = "tokentail.db")]
+    file: PathBuf,
+    /// Time zone of days; default: the configured one
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// Print what was written as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +111,48 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Requests(arguments) => export(Kind::Requests, arguments),
         Command::Sessions(arguments) => export(Kind::Sessions, arguments),
         Command::Focus(arguments) => export(Kind::Focus, arguments),
+        Command::Sqlite(arguments) => sqlite(arguments),
+    }
+}
+
+fn sqlite(arguments: &Sqlite) -> Result<(), Failure> {
+    let config = arguments.config.load()?;
+    let zone = super::time::zone(arguments.timezone.as_deref(), &config)?;
+    let folder = folder(&config)?;
+    let moment = Moment::open(&folder)?;
+    let now = Clock::system().now();
+    let facts = AvailabilityQuery::open(&folder)?.facts(now, now, now)?;
+    let bar = progress(Kind::Requests);
+    let updated = export::sql::update(&moment, &facts, &zone, &arguments.file, |rows| {
+        if rows.is_multiple_of(STEP) {
+            bar.set_position(rows);
+        }
+    });
+    bar.finish_and_clear();
+    let updated = updated.map_err(failure)?;
+    if arguments.json {
+        return output::json(&json!({
+            "file": arguments.file.display().to_string(), "requests": updated.requests, "removed": updated.removed,
+            "sessions": updated.sessions, "days": updated.days, "outages": updated.outages,
+        }));
+    }
+    writeln!(
+        std::io::stdout(),
+        "wrote {} requests, {} sessions, {} days and {} outages to {}, took {} requests out",
+        grouped(updated.requests),
+        grouped(updated.sessions),
+        grouped(updated.days),
+        grouped(updated.outages),
+        arguments.file.display(),
+        grouped(updated.removed)
+    )?;
+    Ok(())
+}
+
+fn failure(error: export::Error) -> Failure {
+    match error {
+        export::Error::Ledger(error) => Failure::from(error),
+        export::Error::Write(error) => Failure::from(error),
     }
 }
 
@@ -119,10 +180,7 @@ fn export(kind: Kind, arguments: &Arguments) -> Result<(), Failure> {
             Kind::Focus => export::focus(&moment, &filter, &zone, arguments.output, out, step),
         };
         bar.finish_and_clear();
-        written.map_err(|error| match error {
-            export::Error::Ledger(error) => Failure::from(error),
-            export::Error::Write(error) => Failure::from(error),
-        })
+        written.map_err(failure)
     };
     if file.as_os_str() == "-" {
         if arguments.json {

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _, Zoned};
 use tokio_util::sync::CancellationToken;
 
 use super::app::Sidecar;
-use crate::ledger::{Measure, Usage, UsageQuery, request_counts};
+use crate::ledger::{Measure, Moment, Usage, UsageQuery, request_counts};
 use crate::meter::BudgetState;
-use crate::pricing::{Budget, BudgetPeriod, BudgetUnit, ExchangeRate, rate_in_force};
-use crate::record::{Attributes, Currency, Micros, money};
+use crate::pricing::{Budget, BudgetPeriod, ExchangeRate, rate_in_force};
+use crate::record::{Currency, Micros, money};
+use crate::report::budget::{self, Standing, period_label, unit_label};
 
 /// How often sums are read anew, if rows have come since.
 const SUM_INTERVAL: Duration = Duration::from_secs(15);
@@ -50,17 +51,6 @@ pub(super) fn rollup_seconds(zone: &TimeZone, now: Micros) -> i64 {
     if whole { crate::ledger::ROLLUP_HOUR } else { 900 }
 }
 
-/// First and last moment of the period that holds `now`, in seconds since the epoch: `[first, last)`.
-fn period(zone: &TimeZone, now: Micros, period: BudgetPeriod) -> Option<(i64, i64)> {
-    let now = Timestamp::from_microsecond(now).ok()?.to_zoned(zone.clone());
-    let (first, span) = match period {
-        BudgetPeriod::Day => (now.start_of_day().ok()?, 1.day()),
-        BudgetPeriod::Month => (now.first_of_month().ok()?.start_of_day().ok()?, 1.month()),
-    };
-    let last: Zoned = first.checked_add(span).ok()?;
-    Some((first.timestamp().as_second(), last.timestamp().as_second()))
-}
-
 impl Figures {
     /// What can be told without a ledger on disk, of the requests since the start: cost of a month and budgets would be
     /// claims about time that nobody remembers. `sum` is given the present month in seconds.
@@ -69,7 +59,8 @@ impl Figures {
         now: Micros,
         sum: impl Fn(i64, i64) -> Option<Vec<Usage>>,
     ) -> Option<Figures> {
-        let (month, next_month) = period(zone, now, BudgetPeriod::Month)?;
+        let (month, next_month) = budget::period(zone, now, BudgetPeriod::Month)?;
+        let (month, next_month) = (month.div_euclid(1_000_000), next_month.div_euclid(1_000_000));
         let request_availability = request_availability(&sum(month, next_month)?);
         Some(Figures { request_availability, ..Figures::default() })
     }
@@ -83,7 +74,8 @@ impl Figures {
     ) -> Result<Figures, crate::ledger::Error> {
         let query = UsageQuery::open(folder)?;
         let mut figures = Figures::default();
-        let Some((month, next_month)) = period(zone, now, BudgetPeriod::Month) else { return Ok(figures) };
+        let Some((month, next_month)) = budget::period(zone, now, BudgetPeriod::Month) else { return Ok(figures) };
+        let (month, next_month) = (month.div_euclid(1_000_000), next_month.div_euclid(1_000_000));
         let by_month = query.sum(month, next_month)?;
         figures.request_availability = request_availability(&by_month);
         let elapsed = now.div_euclid(1_000_000) - month;
@@ -99,32 +91,9 @@ impl Figures {
                 .then(|| money::div_half_even(cost * i128::from(next_month - month), i128::from(elapsed)));
             figures.month_cost.push((gateway, currency, cost, forecast));
         }
-        let by_day = match period(zone, now, BudgetPeriod::Day) {
-            Some((day, next_day)) if budgets.iter().any(|budget| budget.period == BudgetPeriod::Day) => {
-                query.sum(day, next_day)?
-            }
-            _ => Vec::new(),
-        };
-        for budget in budgets {
-            let (usage, label) = match budget.period {
-                BudgetPeriod::Day => (&by_day, "day"),
-                BudgetPeriod::Month => (&by_month, "month"),
-            };
-            figures.budgets.push(BudgetState {
-                name: budget.name.clone(),
-                unit: match budget.unit {
-                    BudgetUnit::Requests => "requests".to_owned(),
-                    BudgetUnit::Tokens => "tokens".to_owned(),
-                    BudgetUnit::Currency(currency) => currency.to_string(),
-                },
-                period: label,
-                limit_nanos: budget.limit_nanos,
-                used_nanos: usage
-                    .iter()
-                    .filter(|usage| selects(budget, &usage.attributes))
-                    .map(|u| used(budget, u))
-                    .sum(),
-            });
+        if !budgets.is_empty() {
+            let standings = budget::standings(&Moment::open(folder)?, zone, budgets, now)?;
+            figures.budgets = standings.into_iter().map(state).collect();
         }
         Ok(figures)
     }
@@ -136,41 +105,13 @@ fn request_availability(usage: &[Usage]) -> Vec<(String, f64)> {
     counts.filter_map(|(gateway, counts)| Some((gateway, counts.availability()?.value()))).collect()
 }
 
-fn selects(budget: &Budget, attributes: &Attributes) -> bool {
-    budget.filter.iter().all(|(key, wanted)| {
-        let value = match key.as_str() {
-            "gateway" => attributes.gateway.as_str(),
-            "route" => &attributes.route,
-            "provider" => &attributes.provider,
-            "model" => &attributes.model,
-            "consumer" => &attributes.consumer,
-            "upstream" => &attributes.upstream,
-            "mode" => attributes.mode.label(),
-            dimension => {
-                attributes.dimensions.iter().find(|(name, _)| name == dimension).map_or("", |(_, value)| value.as_str())
-            }
-        };
-        value == wanted
-    })
-}
-
-fn used(budget: &Budget, usage: &Usage) -> i128 {
-    let measure = |measure: Measure| i128::from(usage.measures.get(measure));
-    match budget.unit {
-        BudgetUnit::Requests => measure(Measure::Requests) * money::NANOS,
-        BudgetUnit::Tokens => {
-            let kinds = [
-                Measure::UncachedInput,
-                Measure::CacheRead,
-                Measure::CacheWrite5m,
-                Measure::CacheWrite1h,
-                Measure::VisibleOutput,
-                Measure::Reasoning,
-            ];
-            kinds.into_iter().map(measure).sum::<i128>() * money::NANOS
-        }
-        BudgetUnit::Currency(currency) if usage.currency == Some(currency) => measure(Measure::Cost),
-        BudgetUnit::Currency(_) => 0,
+fn state(standing: Standing) -> BudgetState {
+    BudgetState {
+        unit: unit_label(standing.budget.unit),
+        period: period_label(standing.budget.period),
+        limit_nanos: standing.budget.limit_nanos,
+        used_nanos: standing.used_nanos,
+        name: standing.budget.name,
     }
 }
 
@@ -244,16 +185,5 @@ mod tests {
         ] {
             assert_eq!(rollup_seconds(&TimeZone::get(zone).unwrap(), NOW), want, "{zone}");
         }
-    }
-
-    #[test]
-    fn periods_are_those_of_the_zone() {
-        // 2026-09-21T14:13:20Z
-        let shanghai = TimeZone::get("Asia/Shanghai").unwrap();
-        let (first, last) = period(&shanghai, NOW, BudgetPeriod::Day).unwrap();
-        assert_eq!((last - first, first.rem_euclid(86_400)), (86_400, 16 * 3600));
-        let (first, last) = period(&TimeZone::UTC, NOW, BudgetPeriod::Month).unwrap();
-        assert_eq!((last - first) / 86_400, 30);
-        assert!(first <= NOW / 1_000_000 && NOW / 1_000_000 < last);
     }
 }

@@ -74,6 +74,12 @@ impl Moment {
         Ok(span.map(|(first, last)| (micros(first), micros(last.saturating_add(width)))))
     }
 
+    /// Id of the last request.
+    #[must_use]
+    pub fn last_row(&self) -> i64 {
+        self.last
+    }
+
     /// The start of the first request that is kept; `None` where all that ever were are.
     ///
     /// # Errors

@@ -52,6 +52,7 @@ mod session_tests;
 mod session_view;
 mod sink;
 mod sums;
+mod sql_file;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -83,5 +84,6 @@ pub use session_query::SessionQuery;
 pub use session_view::{Filter, Listed, Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
+pub use sql_file::{SqlFile, SqlValue};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};

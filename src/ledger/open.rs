@@ -500,13 +500,12 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
     teach_to_add(connection)?;
     if version == 0 {
         let measures = measure::columns(|column| format!("{column} INTEGER NOT NULL"));
-        let schema = include_str!("schema.sql")
-            .replace("{measures}", &measures)
-            .replace("{folds}", include_str!("folds.sql"))
-            + include_str!("sessions.sql")
-            + include_str!("availability.sql")
-            + include_str!("probe_use.sql")
-            + include_str!("audit.sql");
+        let schema =
+            include_str!("schema.sql").replace("{measures}", &measures).replace("{folds}", include_str!("folds.sql"))
+                + include_str!("sessions.sql")
+                + include_str!("availability.sql")
+                + include_str!("probe_use.sql")
+                + include_str!("audit.sql");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
         ))?;

@@ -319,7 +319,7 @@ fn scan(
         upper = lower;
         let bound = blocks.last().map_or(Micros::MIN, |(_, latest)| *latest);
         let behind = behind.unwrap_or(Micros::MAX);
-        if blocks.len() % 4 == 0 && behind > bound {
+        if blocks.len().is_multiple_of(4) && behind > bound {
             let surely = |sum: &&Sum| sum.measure > bound && sum.measure <= behind;
             if sums.sums.values().filter(surely).count() > wanted {
                 return Ok(());

@@ -374,7 +374,8 @@ fn a_ledger_of_version_2_gets_kinds_of_cost_days_and_columns() {
         Measure::CostReasoning,
     ];
     assert_eq!(kinds.iter().map(|kind| sums.get(*kind)).sum::<i64>(), cost, "every cost comes from a price row");
-    assert!(cost > 0 && kinds.iter().all(|kind| sums.get(*kind) > 0) && sums.get(Measure::CostOther) == 0);
+    let parts = kinds.map(|kind| sums.get(kind));
+    assert!(cost > 0 && parts.iter().all(|part| *part > 0) && sums.get(Measure::CostOther) == 0, "{parts:?}");
     commit(&mut ledger, batch(0..20));
     ledger.write_folds().unwrap();
     assert_sound(folder.path());
@@ -436,7 +437,10 @@ fn older(database: &rusqlite::Connection) {
     database
         .execute_batch(&format!(
             "DROP TABLE rollups; ALTER TABLE rollups_2 RENAME TO rollups; DROP TABLE rollup_days; DROP TABLE columns;
-             DROP TABLE audit; DELETE FROM facts WHERE key = 'rollup_zone'; {} PRAGMA user_version = 2;",
+             DROP TABLE audit; DROP TABLE probe_use;
+             ALTER TABLE probe_results DROP COLUMN cache_read; ALTER TABLE probe_results DROP COLUMN reasoning;
+             ALTER TABLE probe_results DROP COLUMN price_row; ALTER TABLE probe_results DROP COLUMN currency;
+             ALTER TABLE probe_results DROP COLUMN cost; DELETE FROM facts WHERE key = 'rollup_zone'; {} PRAGMA user_version = 2;",
             drops.concat()
         ))
         .unwrap();

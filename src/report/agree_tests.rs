@@ -239,6 +239,26 @@ fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
     // A part outlives its first rows.
     assert!(of_sessions + of_none >= kept, "{of_sessions} + {of_none} of {kept}");
 
+    // The file for SQL, brought in step from wherever it stood.
+    let path = folder.join("views.db");
+    export::sql::update(&moment, &crate::ledger::Facts::default(), &TimeZone::UTC, &path, |_| {}).unwrap();
+    let number = |sql: &str| {
+        let (file, _) = crate::ledger::SqlFile::open(&path, 1, "").unwrap();
+        i128::from(file.number(sql, &[]).unwrap().unwrap_or(0))
+    };
+    for (currency, table, want) in [
+        ("USD", "v_usage_daily", &cost),
+        ("CNY", "v_usage_daily", &cost),
+        ("USD", "v_requests", &kept_cost),
+        ("CNY", "v_requests", &kept_cost),
+    ] {
+        let found = number(&format!("SELECT sum(cost_nanos) FROM {table} WHERE currency = '{currency}'"));
+        assert_eq!(found, want.get(&Currency::parse(currency).unwrap()).copied().unwrap_or(0), "{table} {currency}");
+    }
+    assert_eq!(number("SELECT count(*) FROM v_requests"), i128::from(kept));
+    assert_eq!(number("SELECT sum(requests) FROM v_usage_daily"), i128::from(total.requests()));
+    assert_eq!(number("SELECT sum(requests) FROM v_sessions"), i128::from(of_sessions));
+
     // Budgets of the month.
     let budget = |unit| Budget {
         name: "b".to_owned(),

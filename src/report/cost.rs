@@ -85,8 +85,8 @@ pub fn answer(moment: &Moment, question: &Question) -> Result<Answer, Error> {
     };
     answer.kept_only = kept_only;
     for adjusted in moment.adjustments()? {
-        // Rollups keep what retention has removed.
-        if kept_only || adjusted.kind != "retention" {
+        // Rollups keep what has left the rows.
+        if kept_only || !["retention", "deletion"].contains(&adjusted.kind.as_str()) {
             let sums = answer.adjustments.entry(adjusted.kind).or_default().entry(adjusted.currency).or_default();
             for (sum, measure) in sums.iter_mut().zip([Measure::Requests, Measure::Cost]) {
                 *sum += i128::from(adjusted.measures.get(measure));

@@ -5,6 +5,7 @@ one, unchanged, at the path where the container has it, and every name and port 
 the chat service. What cannot be had without containers (cAdvisor, Tempo) is a stand-in that answers.
 """
 
+import gzip
 import http.client
 import http.server
 import json
@@ -20,6 +21,9 @@ import time
 import urllib.parse
 from pathlib import Path
 
+import yaml
+
+from gateway import Gateway, rfc3339
 from harness import Page, Process, equal, require, wait
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,7 +156,12 @@ def the_rotator_keeps_the_log_small_and_loses_no_line(case):
     case.figure(f"{written} lines over {state['reopened']} rotations")
 
 
+def the_daemonset_reads_the_logs_of_a_nodes_pods_as_the_user_and_group_that_it_has(case):
+    in_namespaces(case, "pods")
+
+
 CASES = [
+    the_daemonset_reads_the_logs_of_a_nodes_pods_as_the_user_and_group_that_it_has,
     the_rotator_keeps_the_log_small_and_loses_no_line,
     the_shipped_stack_records_every_rule_on_prometheus_2_and_3_and_a_restart_leaves_no_trace,
 ]
@@ -178,17 +187,22 @@ def sh(*command):
     subprocess.run([str(part) for part in command], check=True)
 
 
-def place(case):
-    """The shipped files at the paths that compose.yaml gives them, on layers over this machine's folders."""
+def layer(case, *folders):
+    """Lays something of our own over folders of this machine, so that what we change there is ours alone."""
     sh("ip", "link", "set", "lo", "up")
     layers = case.folder / "layers"
     layers.mkdir()
     sh("mount", "-t", "tmpfs", "tmpfs", layers)
-    for folder in ("etc", "run", "var/log", "var/lib"):
+    for folder in folders:
         upper, work = layers / folder.replace("/", "-"), layers / (folder.replace("/", "-") + "-work")
         upper.mkdir()
         work.mkdir()
         sh("mount", "-t", "overlay", "overlay", "-o", f"lowerdir=/{folder},upperdir={upper},workdir={work}", f"/{folder}")
+
+
+def place(case):
+    """The shipped files at the paths that compose.yaml gives them."""
+    layer(case, "etc", "run", "var/log", "var/lib")
     Path("/etc/hosts").write_text("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in HOSTS.items()))
     project = json.loads(
         subprocess.run(
@@ -379,15 +393,20 @@ class Sidecar(Process):
         super().__init__(case, "tokentail", [case.binary, *command], env=environment)
 
     def page(self):
-        try:
-            connection = http.client.HTTPConnection("tokentail", 13210, timeout=10)
-            connection.request("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
-            answer = connection.getresponse()
-            body = answer.read()
-            return Page(body) if answer.status == 200 else None
-        except (OSError, http.client.HTTPException):
-            require(self.alive(), f"tokentail ended by itself:\n{self.tail()}")
-            return None
+        require(self.alive(), f"tokentail ended by itself:\n{self.tail()}")
+        return read_page()
+
+
+def read_page():
+    """tokentail's page, or None where it is not there (yet)."""
+    try:
+        connection = http.client.HTTPConnection("localhost", 13210, timeout=10)
+        connection.request("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+        answer = connection.getresponse()
+        body = answer.read()
+        return Page(body) if answer.status == 200 else None
+    except (OSError, http.client.HTTPException):
+        return None
 
 
 def stack(case):
@@ -530,12 +549,85 @@ def next_gap(moments):
     return now + (wanted - now % SCRAPE) % SCRAPE
 
 
+def pods(case):
+    """The kubelet's folders as containerd leaves them: of root, log files 0640, lines wrapped; the shipped configuration and user."""
+    layer(case, "etc", "var/log", "var/lib")
+    gateway = Gateway(31)
+    (template,) = (item["spec"]["template"]["spec"] for item in yaml.safe_load_all((DEPLOY / "kubernetes/base/daemonset.yaml").read_text()))
+    shutil.copytree(DEPLOY / "kubernetes/base", "/etc/tokentail")
+
+    def wrapped(count):
+        return "".join(f"{rfc3339(time.time())[:-1]}000000Z stdout F {line}\n" for line in gateway.lines(count).splitlines())
+
+    def pod(name):
+        folder = Path(f"/var/log/pods/higress-system_higress-gateway-{name}/higress-gateway")
+        folder.mkdir(parents=True)
+        return folder / "0.log"
+
+    def put(path, text):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+        path.chmod(0o640)
+
+    first = pod("7c9d8_5d1f")
+    put(first, wrapped(300))
+    # Rotated and compressed by the kubelet before tokentail came.
+    old = first.with_name("0.log.20261101-093015.gz")
+    with gzip.open(old, "wt", encoding="utf-8") as file:
+        file.write(wrapped(200))
+    old.chmod(0o640)
+    # Somebody else's pod is none of ours.
+    other = Path("/var/log/pods/default_web-1_77aa/web/0.log")
+    other.parent.mkdir(parents=True)
+    put(other, "2026-11-01T09:30:15.000000000Z stdout F hello\n")
+    ledger = Path("/var/lib/tokentail")
+    ledger.mkdir()
+    # What the init container does, and the user and groups of the pod.
+    (own,) = template["initContainers"]
+    sh(*own["command"])
+    user = template["securityContext"]
+    options = [f"--reuid={user['runAsUser']}", f"--regid={user['runAsGroup']}", "--groups=" + ",".join(map(str, user["supplementalGroups"]))]
+    command = ["setpriv", *options, "--bounding-set=-all", "--no-new-privs", case.binary, *template["containers"][0]["args"]]
+    environment = {"STATE_DIRECTORY": str(ledger), "TOKENTAIL_LISTEN": "0.0.0.0:13210", "PATH": os.environ["PATH"]}
+    tokentail = Process(case, "tokentail", command, env=environment)
+    page = counted(tokentail, gateway)
+    equal(page.sum("tokentail_log_rejected_records_total"), 0, "rejected lines")
+    # The kubelet renames and begins anew; and another gateway pod comes to the node.
+    first.rename(first.with_name("0.log.20261101-103015"))
+    put(first, wrapped(150))
+    second = pod("7c9d8_9e2b")
+    put(second, wrapped(250))
+    page = counted(tokentail, gateway)
+    equal({labels["gateway"] for name, labels, _ in page.samples if name == "tokentail_requests_total"}, {"higress"}, "gateways of two pods")
+    # The first pod goes, with its folder.
+    shutil.rmtree(first.parent.parent)
+    put(second, wrapped(100))
+    page = counted(tokentail, gateway)
+    for name, labels, value in page.samples:
+        require(name != "tokentail_log_lost_bytes_total" or not value, f"lost bytes: {labels} {value}")
+    equal(tokentail.stop(), 0, "exit code after SIGTERM")
+    equal({path.stat().st_uid for path in ledger.iterdir()}, {user["runAsUser"]}, "owners of the ledger's files")
+    case.figure(f"{gateway.expected['lines']} lines of two pods, rotated, compressed and deleted ones among them, read as user {user['runAsUser']} with group 0")
+
+
+def counted(tokentail, gateway):
+    """The page once it has counted all that the gateway wrote."""
+    page = None
+    deadline = time.monotonic() + 60
+    while not page or page.sum("tokentail_log_lines_total") != gateway.expected["lines"]:
+        require(tokentail.alive(), f"tokentail ended by itself:\n{tokentail.tail()}")
+        got = page and page.sum("tokentail_log_lines_total")
+        require(time.monotonic() < deadline, f"counted {got} of {gateway.expected['lines']} lines:\n{tokentail.tail()}")
+        time.sleep(0.1)
+        page = read_page()
+    return page
+
+
 def main():
     what, folder, binary = sys.argv[1:4]
-    require(what == "stack", f"unknown: {what}")
     case = Inside(folder, binary)
     try:
-        stack(case)
+        {"stack": stack, "pods": pods}[what](case)
     except Exception:
         for process in case.processes:
             print(f"--- last lines of {process.log.name}:\n{process.tail(8)}")

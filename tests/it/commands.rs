@@ -156,6 +156,7 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         ("export requests", with(&arguments!["-o", path("requests.csv")]), 0),
         ("export sessions", with(&arguments!["-o", path("sessions.jsonl"), "--output", "jsonl"]), 0),
         ("export focus", with(&arguments!["-o", path("focus.json"), "--output", "json"]), 0),
+        ("export sqlite", with(&arguments!["-o", path("views.db")]), 0),
         ("probe once", arguments!["chat", "--probe", format!("chat=tcp://{free}")].to_vec(), 1),
         ("report sla", with(&[]), 0),
         ("report sla note", with(&arguments!["chat/1", "the disk was full"]), 0),

@@ -131,7 +131,7 @@ fn the_table_of_endpoints_is_that_of_the_router_and_no_other_endpoint_is_named()
         return;
     }
     assert_eq!(table, wanted, "run the tests once with {BLESS}=1");
-    let path = Regex::new("/api/v1/[a-z]+(?:/[a-z.{}]+)?").expect("a regex");
+    let path = Regex::new("/api/v1/[a-z]+(?:[/.][a-z{}]+)*").expect("a regex");
     let mut seen = 0;
     for found in path.find_iter(&format!("{before}{after}")) {
         let named = found.as_str().trim_end_matches('.');
@@ -140,6 +140,20 @@ fn the_table_of_endpoints_is_that_of_the_router_and_no_other_endpoint_is_named()
         seen += 1;
     }
     assert!(seen > 20, "the text names {seen} endpoints");
+}
+
+#[test]
+fn the_tables_of_the_sql_views_are_their_columns() {
+    let (begin, end) = ("<!-- views -->\n", "<!-- views end -->\n");
+    let views = tokentail::report::export::sql::markdown();
+    let text = readme();
+    let (before, rest) = text.split_once(begin).expect("the begin of the tables");
+    let (tables, after) = rest.split_once(end).expect("the end of the tables");
+    if blesses() {
+        std::fs::write(PATH, format!("{before}{begin}{views}{end}{after}")).expect("write README.md");
+    } else {
+        assert_eq!(tables, views, "run the tests once with {BLESS}=1");
+    }
 }
 
 #[test]

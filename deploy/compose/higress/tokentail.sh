@@ -5,4 +5,5 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bash "$here/ai-gateway.sh"
 mkdir -p /data/wasmplugins
-cp /opt/tokentail/ai-statistics.yaml /data/wasmplugins/ai-statistics-1.0.0.yaml
+# The image's API server keeps its objects as files, and each with a version.
+sed 's/^  namespace: .*/&\n  resourceVersion: "1"/' /opt/tokentail/ai-statistics.yaml >/data/wasmplugins/ai-statistics-1.0.0.yaml

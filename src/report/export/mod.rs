@@ -6,6 +6,7 @@
 mod focus;
 mod requests;
 mod sessions;
+pub mod sql;
 
 use std::io::{self, Write};
 

@@ -90,7 +90,7 @@ fn list(names: Vec<String>) -> Datum {
     if names.is_empty() { Datum::Null } else { Datum::Text(names.join(" ")) }
 }
 
-fn record(moment: &Moment, stored: &Stored, dimensions: &[String]) -> Result<Vec<Datum>, ledger::Error> {
+pub(super) fn record(moment: &Moment, stored: &Stored, dimensions: &[String]) -> Result<Vec<Datum>, ledger::Error> {
     let row = &stored.row;
     let attributes = moment.attributes(row.attributes)?;
     let (session, derived) = if row.session == 0 { Default::default() } else { moment.session_name(row.session)? };

@@ -52,6 +52,7 @@ struct Session {
     end: Micros,
     duration: Micros,
     last: Option<Part>,
+    last_row: i64,
     turns: u64,
     requests: u64,
     errors: u64,
@@ -75,6 +76,7 @@ impl Session {
         self.start = if is_first { part.start } else { self.start.min(part.start) };
         self.end = if is_first { part.end } else { self.end.max(part.end) };
         self.duration = self.duration.saturating_add(part.duration());
+        self.last_row = self.last_row.max(part.last_row);
         self.turns += part.turns;
         self.requests += part.requests;
         self.errors += part.errors;
@@ -132,35 +134,50 @@ pub fn sessions<W: Write>(
     mut progress: impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<u64, Error> {
     let mut table = Table::begin(out, format, SESSION_COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect())?;
-    let mut open: Option<(Key, Session)> = None;
     let mut is_ended = false;
+    each_session(moment, filter, |_, record| {
+        if !is_ended {
+            table.row(record)?;
+            is_ended = progress(table.rows).is_break();
+        }
+        Ok(())
+    })?;
+    Ok(table.finish()?)
+}
+
+/// Calls `found` with the last row and the record of every session that fits, one after the other.
+pub(super) fn each_session(
+    moment: &Moment,
+    filter: &RequestFilter,
+    mut found: impl FnMut(i64, Vec<Datum>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut open: Option<(Key, Session)> = None;
     let users = if filter.users.is_empty() {
         None
     } else {
         Some(filter.users.iter().filter_map(|user| moment.user(user).transpose()).collect::<Result<Vec<u32>, _>>()?)
     };
-    let mut write = |key: Key, session: Session| -> Result<(), Error> {
-        if is_ended || !session.is_within || !session.is_of_user {
-            return Ok(());
-        }
-        if let Some(record) = record(moment, filter, key, &session)? {
-            table.row(record)?;
-            is_ended = progress(table.rows).is_break();
+    let mut write = |key: Key, session: &Session| -> Result<(), Error> {
+        if session.is_within
+            && session.is_of_user
+            && let Some(record) = record(moment, filter, key, session)?
+        {
+            found(session.last_row, record)?;
         }
         Ok(())
     };
     moment.each_part(i64::MIN, i64::MAX, |part| -> Result<(), Error> {
         if let Some((key, session)) = open.take_if(|(key, _)| *key != part.key) {
-            write(key, session)?;
+            write(key, &session)?;
         }
         let (_, session) = open.get_or_insert_with(|| (part.key, Session::default()));
         session.add(part, filter, users.as_deref());
         Ok(())
     })?;
     if let Some((key, session)) = open {
-        write(key, session)?;
+        write(key, &session)?;
     }
-    Ok(table.finish()?)
+    Ok(())
 }
 
 fn record(

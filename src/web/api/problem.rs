@@ -86,7 +86,7 @@ impl From<ledger::Error> for Problem {
         match error {
             ledger::Error::TooSlow => return Problem::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", told),
             ledger::Error::TooManyGroups(_) => return Problem::new(StatusCode::BAD_REQUEST, "too_many_groups", told),
-            ledger::Error::Cursor => return Problem::bad(told),
+            ledger::Error::Cursor => return Problem::bad(format!("the parameter `cursor`: {told}")),
             _ if error.is_misuse() => return Problem::unavailable(told),
             _ => {}
         }
