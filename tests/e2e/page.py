@@ -13,7 +13,8 @@ from harness import Process, equal, fetch, free_port, require, wait
 
 SCRIPT = "<script>document.title='taken'</script>"
 RTL = "جلسة-\u202eabc\u202c-123"
-IMAGE = "<img src=x onerror=document.title='taken'>"
+IMAGE = "<img src=x onerror=document.title='taken'>, a\\"
+"""Also with what parts a filter's values, and what takes that meaning away."""
 SLASHED = "team/a/b?x=1#y %2F"
 LONG = "s" + "ß字-" * 1700
 """A session id of 10 kB; the ledger keeps a hash of it, and its address leads there all the same."""
@@ -234,7 +235,7 @@ def filters_are_in_the_address_and_the_back_button_takes_them_back(case):
 
     # A field, as a person fills it.
     page.run("document.querySelector('input[name=consumer]').focus()")
-    page.call("Input.insertText", text=IMAGE)
+    page.call("Input.insertText", text=IMAGE.replace("\\", "\\\\").replace(",", "\\,"))
     page.press("Enter")
     page.until("location.search.includes('consumer=')")
     page.until(f"{rows} === 15", "five sessions of three turns are that consumer's")
@@ -255,6 +256,10 @@ def filters_are_in_the_address_and_the_back_button_takes_them_back(case):
     page.run("history.back()")
     page.until(f"location.search.includes('consumer=') && {rows} === 15")
 
+    # A dimension of the user's own is a choice like the others.
+    page.open(f"{site.url}/usage")
+    page.run("[...document.querySelectorAll('.choice a')].find((a) => a.textContent === 'team').click()")
+    page.until("location.search.includes('by=team') && [...document.querySelectorAll('tbody th')].some((cell) => cell.textContent === 'sales')")
     page.open(f"{site.url}/requests?since=24h&error=any")
     page.until("[...document.querySelectorAll('tbody tr')].every((row) => row.querySelector('.badge.bad'))")
     page.open(f"{site.url}/requests?since=24h&dimension.team=sales")
@@ -265,6 +270,10 @@ def filters_are_in_the_address_and_the_back_button_takes_them_back(case):
     require("status" in page.run("document.querySelector('.trouble').textContent"), "the problem names the parameter")
     page.run("document.querySelector('.chip a.x').click()")
     page.until("!document.querySelector('.trouble')")
+    for path in ("/sessions?since=24h&consumer=app-1", "/usage?by=day", "/cost"):
+        page.open(site.url + path)
+        files = page.run("Promise.all([...document.querySelectorAll('.export a')].map((a) => fetch(a.href).then((answer) => answer.status)))")
+        require(files and set(files) == {200}, f"what the export links of {path} give: {files}")
     page.open(f"{site.url}/sessions?since=24h&consumer=nobody")
     page.until("document.querySelector('.empty')")
 

@@ -2,8 +2,8 @@
 
 import { h } from "./dom.js";
 import { count, foreign, length, monies, percent } from "./format.js";
-import { badge, bar } from "./panel.js";
-import { to } from "./place.js";
+import { badge, bar, choice } from "./panel.js";
+import { altered, to } from "./place.js";
 import { named, t } from "./words.js";
 
 /// The kinds of tokens, disjoint, in the order in which they are shown.
@@ -87,6 +87,17 @@ export function errors(figures) {
   const ratio = figures.error_ratio ?? (figures.requests ? figures.errors / figures.requests : null);
   return h("span", { class: "bad-text" }, count(figures.errors), ratio === null ? null : h("small", {}, ` ${percent(ratio, 1)}`));
 }
+
+/// The choice of what to group by: `columns`, the dimensions that the newest requests have, and the place's own.
+export function groupings(place, columns, usual, newest) {
+  const chosen = place.query.get("by") ?? usual;
+  const dimensions = (newest?.requests ?? []).flatMap((request) => Object.keys(request.dimensions ?? {}));
+  const names = [...new Set([...columns, ...dimensions.sort(), chosen])];
+  return choice(t("by"), chosen, names.map((name) => [name, columnName(name)]), (name) => altered(place, { by: name === usual ? null : name }));
+}
+
+/// What tells the dimensions of [`groupings`].
+export const NEWEST = { limit: 20, since: "30d" };
 
 /// The columns of a table of groups.
 export const GROUP_COLUMNS = {

@@ -3,17 +3,17 @@
 import { get } from "./api.js";
 import { h, island } from "./dom.js";
 import { foreign } from "./format.js";
-import { altered, go } from "./place.js";
+import { altered, go, literal, values } from "./place.js";
 import { named, t } from "./words.js";
 
 /// Columns that take any value; what there is, is suggested.
-export const COLUMNS = ["gateway", "route", "provider", "model", "upstream", "mode", "consumer", "user"];
+const COLUMNS = ["gateway", "route", "provider", "model", "upstream", "mode", "consumer", "user"];
 
 /// Every parameter that the API knows as a filter of requests.
 const FILTERS = [...COLUMNS, "session", "status", "error", "min_tokens", "min_cost", "currency"];
 
 /// Why requests fail, as the ledger names it.
-export const REASONS = ["rate_limited", "client", "upstream", "timeout", "disconnect", "gateway"];
+const REASONS = ["rate_limited", "client", "upstream", "timeout", "disconnect", "gateway"];
 
 /// The filters of a place, for the API. `more` names a page's own.
 export function chosen(place, more = []) {
@@ -34,7 +34,7 @@ function suggested(place, name) {
       list.dataset.asked = "true";
       try {
         const answer = await get("stats/top", { by: name, of: "requests", since: "30d", limit: 50 });
-        list.replaceChildren(...answer.top.map(({ group }) => h("option", { value: group[name] })));
+        list.replaceChildren(...answer.top.map(({ group }) => h("option", { value: literal(name, group[name]) })));
       } catch {
         // Without suggestions the field takes any text all the same.
         delete list.dataset.asked;
@@ -71,6 +71,13 @@ function control(place, name) {
   }
 }
 
+/// A value as people say it.
+function told(name, value) {
+  if (name === "errors" || name === "open") return value === "true" ? t(`filter.${name}.true`) : value;
+  if (name === "error" && (value === "any" || value === "none")) return t(`error.${value}`);
+  return name === "error" ? named("reason", value) : name === "mode" ? named("mode", value) : value;
+}
+
 /// The form: `first` fields in sight, `rest` behind a switch.
 export function filters(place, first, rest = []) {
   const field = (name) => h("label", { class: "field", key: name }, h("span", {}, t(`filter.${name}`)), control(place, name));
@@ -78,7 +85,7 @@ export function filters(place, first, rest = []) {
     const changes = {};
     for (const name of [...first, ...rest]) {
       const value = String(new FormData(form).get(name) ?? "").trim();
-      changes[name] = COLUMNS.includes(name) ? value.split(",").map((one) => one.trim()) : value;
+      changes[name] = values(name, value);
     }
     const address = altered(place, changes);
     if (new URL(address, document.baseURI).search !== location.search) go(address);
@@ -93,7 +100,7 @@ export function filters(place, first, rest = []) {
     rest.length ? h("details", {}, h("summary", {}, hidden ? t("filter.more_n", { n: hidden }) : t("filter.more")), h("div", { class: "fields" }, rest.map(field))) : null,
     all.length
       ? h("ul", { class: "chips", "aria-label": t("filter.active") }, all.map((name) =>
-          h("li", { key: name }, h("span", { class: "chip" }, h("span", { class: "dim" }, name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`)), " ", foreign(place.query.getAll(name).join(", ")),
+          h("li", { key: name }, h("span", { class: "chip" }, h("span", { class: "dim" }, name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`)), " ", foreign(place.query.getAll(name).flatMap((text) => values(name, text)).map((value) => told(name, value)).join(", ")),
             h("a", { href: altered(place, { [name]: null }), "aria-label": t("filter.remove", { name: name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`) }), class: "x" }, "×")))),
           h("li", { key: "clear" }, h("a", { href: altered(place, Object.fromEntries(all.map((name) => [name, null]))) }, t("filter.clear"))))
       : null);

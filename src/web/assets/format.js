@@ -47,7 +47,7 @@ function grouped(text) {
 }
 
 /// An exact decimal text for people: 2 digits after the point, 4 where it is under 1, half up.
-export function rounded(exact) {
+function rounded(exact) {
   const parts = /^(-?)(\d+)(?:\.(\d+))?$/.exec(exact);
   if (!parts) return exact;
   const [, sign, whole, fraction = ""] = parts;

@@ -19,9 +19,24 @@ export function parse(url) {
   return { page, id, query: url.searchParams, key: url.pathname };
 }
 
+/// Filters that are lists: a comma parts their values.
+const LISTS = /^(?:gateway|route|provider|model|upstream|consumer|user|session|dimension\..+)$/;
+
+/// A value as such a filter's one value: a comma within it gets a backslash.
+export function literal(name, value) {
+  return LISTS.test(name) ? String(value).replace(/[\\,]/g, "\\$&") : value;
+}
+
+/// The values of a filter's text, the other way round.
+export function values(name, text) {
+  if (!LISTS.test(name)) return [text];
+  return (text.match(/(?:\\[\\,]|[^,])+/g) ?? []).map((value) => value.trim().replace(/\\([\\,])/g, "$1")).filter(Boolean);
+}
+
 /// The address of a page, of one thing on it, with a query. Relative to the base.
 export function to(page, id, query) {
-  const pairs = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const given = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const pairs = id ? given : given.map(([name, value]) => [name, literal(name, value)]);
   const text = new URLSearchParams(pairs).toString();
   const path = id === undefined || id === null || id === "" ? page : `${page}/${encodeURIComponent(id)}`;
   return `${path || "."}${text ? `?${text}` : ""}`;
@@ -34,7 +49,7 @@ export function altered(place, changes) {
   if (!("cursor" in changes)) query.delete("cursor");
   for (const [name, value] of Object.entries(changes)) {
     query.delete(name);
-    for (const one of Array.isArray(value) ? value : [value]) if (one !== null && one !== undefined && one !== "") query.append(name, one);
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== null && one !== undefined && one !== "") query.append(name, literal(name, one));
   }
   const text = query.toString();
   const path = place.id ? `${place.page}/${encodeURIComponent(place.id)}` : place.page || ".";

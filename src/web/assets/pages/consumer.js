@@ -6,7 +6,7 @@ import { GROUP_COLUMNS, allTokens, columnName } from "../figures.js";
 import { compact, count, foreign, length, monies, percent, time } from "../format.js";
 import { badge, cards, empty, part, section } from "../panel.js";
 import { asked, period, stepOf } from "../period.js";
-import { to } from "../place.js";
+import { literal, to } from "../place.js";
 import { table } from "../table.js";
 import { t } from "../words.js";
 import { budgetTable } from "./cost.js";
@@ -21,7 +21,7 @@ export default {
   controls: (place) => period(place, "30d", ["24h", "7d", "30d"]),
 
   load(place, signal) {
-    const asking = { ...asked(place, "30d"), consumer: place.id };
+    const asking = { ...asked(place, "30d"), consumer: literal("consumer", place.id) };
     return gather({
       consumer: get(`consumers/${encodeURIComponent(place.id)}`, asked(place, "30d"), signal),
       models: get("stats/totals", { ...asking, by: "model" }, signal),

@@ -3,12 +3,12 @@
 import { address, gather, get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
-import { KINDS, columnName, columnWord } from "../figures.js";
+import { KINDS, NEWEST, columnName, columnWord, groupings } from "../figures.js";
 import { asNumber, begin, compact, count, currencies, foreign, money, monies, percent, time, usualCurrency } from "../format.js";
 import { chosen, filters } from "../filter.js";
-import { badge, bar, cards, choice, empty, facts, legend, meter, part, section } from "../panel.js";
+import { badge, bar, cards, empty, facts, legend, meter, part, section } from "../panel.js";
 import { asked, period, stepOf } from "../period.js";
-import { altered, to } from "../place.js";
+import { to } from "../place.js";
 import { table } from "../table.js";
 import { named, t } from "../words.js";
 import { amount } from "./overview.js";
@@ -21,12 +21,13 @@ const ALL_KINDS = [...KINDS, "other"];
 export default {
   title: () => t("nav.cost"),
   lead: () => t("cost.lead"),
-  controls: (place) => [period(place, "month", ["24h", "7d", "30d"]), choice(t("by"), by(place), (BY.includes(by(place)) ? BY : [...BY, by(place)]).map((name) => [name, columnName(name)]), (name) => altered(place, { by: name })), filters(place, ["consumer", "model", "provider"], ["gateway", "route", "upstream", "mode", "user"])],
+  controls: (place, data) => [period(place, "month", ["24h", "7d", "30d"]), groupings(place, BY, "model", data?.newest), filters(place, ["consumer", "model", "provider"], ["gateway", "route", "upstream", "mode", "user"])],
 
   load(place, signal) {
     const asking = { ...asked(place, "month"), ...chosen(place) };
     return gather({
       cost: get("cost", { ...asking, by: by(place), limit: 1000 }, signal),
+      newest: get("requests", NEWEST, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "month") }, signal),
       forecast: get("cost/forecast", {}, signal),
       budgets: get("budgets", {}, signal),

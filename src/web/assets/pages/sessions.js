@@ -11,6 +11,7 @@ import { altered } from "../place.js";
 import { pager, table } from "../table.js";
 import { t } from "../words.js";
 
+/// Filters of the list alone: the file of all sessions does not take them.
 const OWN = ["q", "min_turns", "min_seconds", "errors", "open"];
 
 function parameters(place) {
@@ -27,7 +28,7 @@ export default {
   view(data, place) {
     const sorted = place.query.get("sort") ?? "updated";
     if (!data.sessions.length) return section(t("nav.sessions"), {}, empty(t("sessions.empty"), h("p", {}, h("a", { href: altered(place, { since: "30d", until: null, month: null }) }, t("empty.longer")))));
-    return section(t("nav.sessions"), { aside: exporting("sessions", parameters(place)) }, sessionTable(data.sessions, place, sorted), pager(place, data, data.sessions.length));
+    return section(t("nav.sessions"), { aside: OWN.some((name) => place.query.has(name)) ? null : exporting("sessions", parameters(place)) }, sessionTable(data.sessions, place, sorted), pager(place, data, data.sessions.length));
   },
 };
 

@@ -2,20 +2,20 @@
 
 import { gather, get } from "../api.js";
 import { h } from "../dom.js";
-import { GROUP_COLUMNS, allTokens, columnName, columnWord, consumerLink } from "../figures.js";
+import { GROUP_COLUMNS, NEWEST, allTokens, columnName, columnWord, consumerLink, groupings } from "../figures.js";
 import { compact, count, foreign, stamp } from "../format.js";
 import { chosen, filters } from "../filter.js";
 import { heat } from "../heat.js";
-import { cards, choice, empty, part, section } from "../panel.js";
+import { cards, empty, part } from "../panel.js";
 import { asked, period, stepOf } from "../period.js";
-import { altered, to } from "../place.js";
+import { to } from "../place.js";
 import { table } from "../table.js";
 import { t } from "../words.js";
 import { length, monies } from "../format.js";
 import { trendCharts } from "./overview.js";
 import { exporting } from "./sessions.js";
 
-/// What use is grouped by; a dimension's name may stand in the address as well.
+/// What use is grouped by, beside dimensions.
 const BY = ["user", "consumer", "model", "provider", "upstream", "route", "mode", "day", "hour_of_day"];
 
 const by = (place) => place.query.get("by") ?? "consumer";
@@ -23,9 +23,8 @@ const by = (place) => place.query.get("by") ?? "consumer";
 export default {
   title: () => t("nav.usage"),
   lead: () => t("usage.lead"),
-  controls: (place) => {
-    const names = BY.includes(by(place)) ? BY : [...BY, by(place)];
-    return [period(place, "7d", ["24h", "7d", "30d"]), choice(t("by"), by(place), names.map((name) => [name, columnName(name)]), (name) => altered(place, { by: name })), filters(place, ["consumer", "user", "model"], ["gateway", "route", "provider", "upstream", "mode"])];
+  controls: (place, data) => {
+    return [period(place, "7d", ["24h", "7d", "30d"]), groupings(place, BY, "consumer", data?.newest), filters(place, ["consumer", "user", "model"], ["gateway", "route", "provider", "upstream", "mode"])];
   },
 
   load(place, signal) {
@@ -35,6 +34,7 @@ export default {
     return gather({
       groups: get(source, { ...asking, by: by(place), limit: 1000 }, signal),
       hours: get("stats/totals", { ...asking, by: "day,hour_of_day", limit: 1000 }, signal),
+      newest: get("requests", NEWEST, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "7d") }, signal),
     });
   },
@@ -88,7 +88,7 @@ export function groupName(by, value) {
   return h("a", { href: to("requests", "", { [`dimension.${by}`]: value, since: "30d" }) }, foreign(value));
 }
 
-export function dayAfter(day) {
+function dayAfter(day) {
   const next = new Date(`${day}T00:00:00Z`);
   next.setUTCDate(next.getUTCDate() + 1);
   return next.toISOString().slice(0, 10);
