@@ -16,7 +16,8 @@ use crate::ledger::DataDir;
 pub(super) fn run(arguments: &SourceArgs) -> Result<(), Failure> {
     let config = arguments.load()?;
     let loader: Loader = Arc::new(arguments.clone());
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         serve(config, loader, CancellationToken::new(), |config, urls| {
             let mut out = std::io::stdout().lock();
             for url in urls {
@@ -38,7 +39,10 @@ pub(super) fn run(arguments: &SourceArgs) -> Result<(), Failure> {
             out.flush()
         })
         .await
-    })
+    });
+    // All that has to end in order has ended.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Two threads serve what waits on the network; reading and writing have threads of their own.

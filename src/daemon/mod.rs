@@ -38,8 +38,8 @@ use crate::{format, pricing, tail, web};
 
 /// The longest that draining may take before what is left is given up: it is read again at the next start.
 const DRAIN: Duration = Duration::from_secs(8);
-/// How long looks that have ended may take to be handed over.
-const LAST_LOOKS: Duration = Duration::from_secs(1);
+/// How long tasks beside the draining may take to end, and looks that have ended to be handed over.
+const LAST_WORK: Duration = Duration::from_secs(1);
 /// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
 /// How long a first start may keep the metrics back while it reads history.
@@ -325,9 +325,11 @@ impl Daemon {
         stop.stop();
         wake.wake();
         watch.cancel();
-        let _ = tokio::join!(watching, gauging, hangup, reporting);
+        // Nothing that is kept hangs on them: one that does not end in time, such as a watch whose thread is flooded with events,
+        // ends with the process.
+        let _ = tokio::time::timeout(LAST_WORK, async { tokio::join!(watching, gauging, hangup, reporting) }).await;
         if handle.failure().is_none() {
-            let _ = tokio::time::timeout(LAST_LOOKS, delivering).await;
+            let _ = tokio::time::timeout(LAST_WORK, delivering).await;
         }
         let drained = tokio::task::spawn_blocking({
             let handle = handle.clone();
