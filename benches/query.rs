@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use tokentail::clock::Clock;
 use tokentail::ledger::writer::Writer;
 use tokentail::ledger::{
-    Batch, Context, DataDir, Error, ErrorFilter, Filter, Ledger, Moment, Options, Order, Privacy, ROLLUP_HOUR,
-    RequestFilter, RequestList, RequestSort, Retention, SessionQuery, Sort, StatusFilter, size_on_disk,
+    Batch, Context, DataDir, Error, ErrorFilter, Ledger, Moment, Options, Order, Privacy, ROLLUP_HOUR, RequestFilter,
+    RequestList, RequestSort, Retention, SessionFilter, SessionList, SessionQuery, Sort, StatusFilter, size_on_disk,
 };
 use tokentail::meter::{self, Meter};
 use tokentail::pricing::{Matched, Request, Table};
@@ -29,7 +29,7 @@ use tokentail::report::totals::{self, Of, Question};
 use tokentail::report::{Attribute, By};
 use tokentail::session::usage::Period;
 
-const RUNS: usize = 7;
+const RUNS: usize = 5;
 /// When the last request starts.
 const END: Micros = 1_794_000_000_000_000;
 const DAY: Micros = 86_400_000_000;
@@ -282,8 +282,9 @@ fn ask(folder: &Path) {
     let privacy = Privacy { key: b"benchmark".to_vec(), hash_sessions: false };
     let user = |number: u64| vec![privacy.pseudonym(&format!("user-{number}"))];
     lists(folder, &user);
-    sessions(folder, &user);
     sums(folder, &user);
+    sessions(folder, &user);
+    stream(folder);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim();
     say(&format!("peak memory {peak}; {:.0} MB on disk", size_on_disk(folder) as f64 / 1e6));
@@ -362,15 +363,6 @@ fn lists(folder: &Path, user: &dyn Fn(u64) -> Vec<String>) {
         }
     }
     time(folder, "one request", |moment| Ok(moment.request(5_000_000)?.is_some().into()));
-    let began = now();
-    let moment = Moment::open(folder).expect("open the ledger");
-    let mut count = 0_usize;
-    let ended = moment.each_request(&none, 0, |_| -> Result<ControlFlow<()>, Error> {
-        count += 1;
-        Ok(ControlFlow::Continue(()))
-    });
-    let seconds = began.elapsed().as_secs_f64();
-    say(&format!("all requests as a stream: {count} in {seconds:.1} s{}", if ended.is_err() { ", cut" } else { "" }));
 }
 
 /// The 41st page alone.
@@ -385,21 +377,23 @@ fn deep_page(folder: &Path, sort: RequestSort) {
 }
 
 fn sessions(folder: &Path, user: &dyn Fn(u64) -> Vec<String>) {
-    let none = Filter::default();
+    let of = |requests: RequestFilter| SessionFilter { requests, ..SessionFilter::default() };
+    let none = RequestFilter::default();
     let filters = [
-        ("", none.clone()),
-        (" of a month", Filter { since: Some(END - 45 * DAY), until: Some(END - 15 * DAY), ..none.clone() }),
-        (" of a day", Filter { since: Some(END - 45 * DAY), until: Some(END - 44 * DAY), ..none.clone() }),
-        (" of a consumer", Filter { consumer: Some("app-042".to_owned()), ..none.clone() }),
-        (" of a user", Filter { user: user(5).pop(), ..none.clone() }),
-        (" of a rare user", Filter { user: user(19_000).pop(), ..none.clone() }),
-        (" of a model", Filter { model: Some("gpt-4o".to_owned()), ..none.clone() }),
+        ("", of(none.clone())),
+        (" of a month", of(RequestFilter { since: Some(END - 45 * DAY), until: Some(END - 15 * DAY), ..none.clone() })),
+        (" of a consumer", of(RequestFilter { consumers: some(&["app-042"]), ..none.clone() })),
+        (" of a user", of(RequestFilter { users: user(5), ..none.clone() })),
+        (" of a model", of(RequestFilter { models: some(&["gpt-4o"]), ..none.clone() })),
+        (" with errors", SessionFilter { errors: true, ..SessionFilter::default() }),
+        (" of many of a prefix", SessionFilter { prefix: Some("chat-1".to_owned()), ..SessionFilter::default() }),
+        (" of few of a prefix", SessionFilter { prefix: Some("chat-123".to_owned()), ..SessionFilter::default() }),
     ];
     for (name, filter) in filters {
-        for sort in Sort::ALL {
+        for sort in [Sort::Updated, Sort::Cost, Sort::Tokens] {
             time(folder, &format!("sessions{name}, by {}", sort.label()), |_| {
-                let listed = SessionQuery::open(folder)?.list(&filter, sort, 50)?;
-                Ok(usize::try_from(listed.found).unwrap_or(0))
+                let list = SessionList { filter: filter.clone(), sort, limit: 50, ..SessionList::default() };
+                Ok(SessionQuery::open(folder)?.page(&list)?.sessions.len())
             });
         }
     }
@@ -471,4 +465,18 @@ fn sums(folder: &Path, user: &dyn Fn(u64) -> Vec<String>) {
         let top = totals::top(now.groups, Of::Cost(Currency::USD), 10);
         Ok(top.top.len() + before.groups.len().min(1))
     });
+}
+
+/// All requests, one after the other.
+fn stream(folder: &Path) {
+    let none = RequestFilter::default();
+    let began = now();
+    let moment = Moment::open(folder).expect("open the ledger");
+    let mut count = 0_usize;
+    let ended = moment.each_request(&none, 0, |_| -> Result<ControlFlow<()>, Error> {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    say(&format!("all requests as a stream: {count} in {seconds:.1} s{}", if ended.is_err() { ", cut" } else { "" }));
 }
