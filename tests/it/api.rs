@@ -212,6 +212,25 @@ fn a_user_is_found_by_the_plain_id_and_by_the_pseudonym() {
 }
 
 #[test]
+fn a_consumer_that_looks_like_a_key_is_found_by_it_and_by_what_is_kept_of_it() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let log = folder.path().join("access.log");
+    let key = "sk-abcdef0123456789abcdef0123456789";
+    fs::write(&log, line(1, "one", "gpt-4o", "alice").replace("\\\"app\\\"", &format!("\\\"{key}\\\"")))
+        .expect("write the log");
+    let sidecar = follow(&log, folder.path(), "");
+    sidecar.wait_lines(1);
+    let listed = get(&sidecar, "/api/v1/consumers")["consumers"][0].clone();
+    let kept = listed["consumer"].as_str().expect("a name");
+    assert!(kept.starts_with("hashed-"), "{kept}");
+    for name in [kept, key] {
+        assert_eq!(get(&sidecar, &format!("/api/v1/consumers/{name}"))["consumer"], listed);
+        let found = get(&sidecar, &format!("/api/v1/requests?consumer={name}"))["requests"].clone();
+        assert_eq!(found.as_array().map(Vec::len), Some(1), "{name}");
+    }
+}
+
+#[test]
 fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
     let (sidecar, _folder) = start();
     for (path, says) in [
