@@ -95,8 +95,7 @@ impl InForce {
 impl Sidecar {
     pub(super) fn new(
         config: &Config,
-        table: &Arc<Table>,
-        privacy: Privacy,
+        (table, privacy): (&Arc<Table>, Privacy),
         meter: Arc<Mutex<Meter>>,
         writer: Handle,
         reader: Arc<Mutex<ReaderStatus>>,

@@ -253,8 +253,7 @@ impl Daemon {
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(
             &config,
-            &table,
-            privacy,
+            (&table, privacy),
             meter,
             writer.handle(),
             reader.status(),

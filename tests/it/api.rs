@@ -86,7 +86,7 @@ fn refused(sidecar: &Sidecar, path: &str, status: u16) -> (String, String) {
     let answer = sidecar.get(path);
     assert_eq!(answer.status, status, "{path}: {}", answer.text());
     let body = json_of(&answer);
-    let text = |key: &str| body["error"][key].as_str().expect("text").to_owned();
+    let text = |key: &str| body["error"].get(key).and_then(Value::as_str).expect("text").to_owned();
     (text("code"), text("message"))
 }
 
@@ -209,6 +209,25 @@ fn a_user_is_found_by_the_plain_id_and_by_the_pseudonym() {
     assert_eq!(same["sessions"], plain["sessions"]);
     assert!(plain["sessions"].as_array().is_some_and(|sessions| !sessions.is_empty()));
     assert_eq!(get(&sidecar, "/api/v1/sessions?user=nobody")["sessions"], json!([]));
+}
+
+#[test]
+fn a_consumer_that_looks_like_a_key_is_found_by_it_and_by_what_is_kept_of_it() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let log = folder.path().join("access.log");
+    let key = "sk-abcdef0123456789abcdef0123456789";
+    fs::write(&log, line(1, "one", "gpt-4o", "alice").replace("\\\"app\\\"", &format!("\\\"{key}\\\"")))
+        .expect("write the log");
+    let sidecar = follow(&log, folder.path(), "");
+    sidecar.wait_lines(1);
+    let listed = get(&sidecar, "/api/v1/consumers")["consumers"][0].clone();
+    let kept = listed["consumer"].as_str().expect("a name");
+    assert!(kept.starts_with("hashed-"), "{kept}");
+    for name in [kept, key] {
+        assert_eq!(get(&sidecar, &format!("/api/v1/consumers/{name}"))["consumer"], listed);
+        let found = get(&sidecar, &format!("/api/v1/requests?consumer={name}"))["requests"].clone();
+        assert_eq!(found.as_array().map(Vec::len), Some(1), "{name}");
+    }
 }
 
 #[test]

@@ -7,10 +7,14 @@ use serde_json::Value;
 /// Checks a value against the schema of a name; the problems, with their places.
 pub(crate) fn problems(document: &Value, name: &str, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    let schema = &document["components"]["schemas"][name];
-    assert!(schema.is_object(), "there is no schema {name}");
-    check(document, schema, value, name, &mut found);
+    check(document, named(document, name), value, name, &mut found);
     found
+}
+
+fn named<'a>(document: &'a Value, name: &str) -> &'a Value {
+    let schema = document["components"]["schemas"].get(name);
+    assert!(schema.is_some(), "there is no schema {name}");
+    schema.expect("it was checked")
 }
 
 fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
@@ -20,9 +24,7 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
         let ok = match keyword.as_str() {
             "$ref" => {
                 let name = rule.as_str().unwrap_or_default().trim_start_matches("#/components/schemas/");
-                let schema = &document["components"]["schemas"][name];
-                assert!(schema.is_object(), "there is no schema {name}");
-                check(document, schema, value, place, found);
+                check(document, named(document, name), value, place, found);
                 true
             }
             "type" => match rule.as_str() {

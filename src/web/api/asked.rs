@@ -249,9 +249,17 @@ impl<'a> Asked<'a> {
         self.texts("user").iter().flat_map(forms).collect()
     }
 
-    /// The forms in which consumers are stored.
+    /// The forms in which consumers may be stored.
     pub(super) fn consumers(&self) -> Vec<String> {
-        self.texts("consumer").iter().map(|given| self.instance.privacy.consumer(given)).collect()
+        self.texts("consumer").iter().flat_map(|given| self.consumer_names(given)).collect()
+    }
+
+    /// The forms in which a consumer may be stored: as given, and as a pseudonym where it looks like a secret, which the
+    /// pseudonym itself may do too.
+    pub(super) fn consumer_names(&self, given: &str) -> Vec<String> {
+        let mut names = vec![given.to_owned(), self.instance.privacy.consumer(given)];
+        names.dedup();
+        names
     }
 
     /// The address at which a trace is shown, where one is configured.

@@ -126,12 +126,17 @@ fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
 fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
     let moment = asked.open()?;
-    let name = asked.instance.privacy.consumer(&asked.rest);
+    // As it is stored, or as it was logged.
+    let name = asked.consumer_names(&asked.rest).into_iter().find_map(|name| {
+        let filter = RequestFilter { consumers: vec![name.clone()], ..RequestFilter::default() };
+        let page = moment.requests(&RequestList { filter, limit: 1, ..RequestList::default() });
+        page.map(|page| (!page.requests.is_empty()).then_some(name)).transpose()
+    });
+    let Some(name) = name.transpose()? else {
+        return Err(Problem::not_found(format!("there is no request of a consumer {}", quoted(&asked.rest))));
+    };
     let used = Used::read(asked, &moment, period, Some(&name))?;
     let none = Figures::default();
     let told = used.told(asked, &moment, &name, used.figures.get(&name).unwrap_or(&none))?;
-    if told["last_seen"].is_null() && !used.figures.contains_key(&name) {
-        return Err(Problem::not_found(format!("there is no request of a consumer {}", quoted(&asked.rest))));
-    }
     Ok(shape::answer_of(asked, period, json!({"consumer": told})))
 }

@@ -80,10 +80,8 @@ fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
 pub(super) fn described(asked: &Asked<'_>, moment: &Moment, stored: &Stored) -> Result<Value, Problem> {
     let mut value = shape::request(moment, stored)?;
     let id = stored.row.id.to_string();
-    let session = value["session"].as_str().map(|session| {
-        let gateway = value["gateway"].as_str().unwrap_or_default();
-        asked.session_page(session, gateway)
-    });
+    let text = |key: &str| value.get(key).and_then(Value::as_str);
+    let session = text("session").map(|session| asked.session_page(session, text("gateway").unwrap_or_default()));
     if let Some(map) = value.as_object_mut() {
         map.insert("url".to_owned(), json!(asked.page("/requests/", &id)));
         map.insert("session_url".to_owned(), json!(session));

@@ -93,6 +93,9 @@ fn check_target(name: Option<&str>, facts: &Facts) -> Result<(), Problem> {
     }
 }
 
+/// Where an outage stands in the list: its start, the latest first, its target and its number.
+type Place = (Reverse<Micros>, String, u64);
+
 fn outages(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
     let now = asked.instance.now;
@@ -101,7 +104,7 @@ fn outages(asked: &Asked<'_>) -> Result<Value, Problem> {
     let facts = AvailabilityQuery::open(asked.folder()?)?.facts(now, now, now)?;
     let only = asked.text("target");
     check_target(only, &facts)?;
-    let mut found: Vec<((Reverse<Micros>, String, u64), Value)> = Vec::new();
+    let mut found: Vec<(Place, Value)> = Vec::new();
     for target in facts.targets.iter().filter(|target| only.is_none_or(|only| only == target.name)) {
         for outage in &target.outages {
             let end = outage.end.unwrap_or(now);
