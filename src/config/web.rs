@@ -96,7 +96,9 @@ fn trace_url(item: &Item<'_>, report: &mut Report) -> Option<String> {
         Some(host) if host.contains('@') => "has a user or a password",
         Some(host) if host.is_empty() || host.contains(TRACE_ID) => "has no host",
         Some(_) if !text.contains(TRACE_ID) => "does not say where the id belongs",
-        Some(_) if text.chars().any(|sign| sign.is_control() || sign.is_whitespace()) => "has a space or a control character",
+        Some(_) if text.chars().any(|sign| sign.is_control() || sign.is_whitespace()) => {
+            "has a space or a control character"
+        }
         Some(_) => return Some(text.to_owned()),
     };
     item.problem(
