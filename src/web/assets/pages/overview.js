@@ -4,7 +4,7 @@ import { gather, get } from "../api.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
 import { allTokens, columnName, costOfGroup, errors, modelLink } from "../figures.js";
-import { ago, asNumber, begin, change, compact, count, currencies, length, monies, percent, usualCurrency } from "../format.js";
+import { ago, asNumber, begin, change, compact, count, currencies, length, monies, percent } from "../format.js";
 import { badge, bar, cards, empty, part, section } from "../panel.js";
 import { to } from "../place.js";
 import { table } from "../table.js";
@@ -52,18 +52,19 @@ function firstSteps(status) {
   return section(t("overview.empty"), {}, empty(t("overview.empty.about")), status?.sources ? sourceTable(status.sources) : null);
 }
 
-const against = (now, before) => {
-  const text = change(now, before);
-  return text ? h("span", { class: "change" }, t("overview.than_yesterday", { change: text })) : null;
+/// How much more or less than at this time of yesterday: pairs of figures, each with its unit where there are several.
+const against = (pairs) => {
+  const list = pairs.map(([now, before, unit]) => [change(now, before), unit]).filter(([text]) => text);
+  const texts = list.map(([text, unit]) => (unit && pairs.length > 1 ? `${unit} ${text}` : text));
+  return texts.length ? t("overview.than_yesterday", { change: texts.join(", ") }) : null;
 };
 
 function figures({ now, today, yesterday_same_time: before, month, availability, open_sessions }, forecast) {
-  const main = usualCurrency([month.cost, today.cost]);
-  const of = (cost) => asNumber(cost?.find((amount) => amount.currency === main));
+  const of = (cost, currency) => asNumber(cost.find((one) => one.currency === currency));
   return [
     cards([
-      { id: "requests", label: t("overview.requests_today"), value: count(today.requests), note: against(today.requests, before.requests), href: to("requests", "", { since: "24h" }) },
-      { id: "cost", label: t("overview.cost_today"), value: monies(today.cost), note: against(of(today.cost), of(before.cost)), href: to("cost") },
+      { id: "requests", label: t("overview.requests_today"), value: count(today.requests), note: against([[today.requests, before.requests]]), href: to("requests", "", { since: "24h" }) },
+      { id: "cost", label: t("overview.cost_today"), value: monies(today.cost), note: against(today.cost.map(({ currency, total }) => [Number(total), of(before.cost, currency), currency])), href: to("cost") },
       { id: "tokens", label: t("overview.tokens_today"), value: compact(allTokens(today.tokens)), note: t("overview.in_out", { input: compact(today.tokens.input), output: compact(today.tokens.output) }), href: to("usage") },
       { id: "errors", label: t("overview.errors_today"), value: [count(today.errors), " ", h("small", {}, percent(today.error_ratio ?? 0, 1))], note: reasons(today.errors_by_reason), href: to("requests", "", { since: "24h", error: "any" }) },
     ]),
