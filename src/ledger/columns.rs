@@ -136,6 +136,8 @@ pub(super) struct Packed {
     width: usize,
     /// The least number, added to each; with `sparse` to all but 0, which stands for none.
     least: i64,
+    /// What the difference to the least is counted in: a log of milliseconds needs no microseconds.
+    unit: i64,
     sparse: bool,
     /// The bits, and 8 bytes more.
     bytes: Vec<u8>,
@@ -144,7 +146,22 @@ pub(super) struct Packed {
 /// Beyond, a number may lie in 9 bytes.
 const MAX_WIDTH: u32 = 56;
 const SPARSE: u8 = 0x80;
-const HEAD: usize = 9;
+const HEAD: usize = 17;
+
+/// The largest number that divides all differences to the least.
+fn common_unit(values: &[i64], least: i64) -> u64 {
+    let mut unit = 0_u64;
+    for value in values.iter().filter(|value| **value != NO_VALUE) {
+        let mut rest = value.wrapping_sub(least).cast_unsigned();
+        while rest != 0 {
+            (unit, rest) = (rest, unit % rest);
+        }
+        if unit == 1 {
+            break;
+        }
+    }
+    unit.max(1)
+}
 
 impl Packed {
     /// Appends the stored form of numbers.
@@ -159,7 +176,8 @@ impl Packed {
             }
         }
         let least = if largest == i64::MIN { 0 } else { least };
-        let range = largest.max(least).wrapping_sub(least).cast_unsigned();
+        let unit = common_unit(values, least);
+        let range = largest.max(least).wrapping_sub(least).cast_unsigned() / unit;
         let bits = u64::BITS - range.saturating_add(u64::from(sparse)).leading_zeros();
         let wide = bits > MAX_WIDTH;
         let width = if wide { 64 } else { bits };
@@ -167,13 +185,17 @@ impl Packed {
         let flag = if sparse && !wide { SPARSE } else { 0 };
         bytes.push(u8::try_from(width).unwrap_or(64) | flag);
         bytes.extend_from_slice(&least.to_le_bytes());
+        bytes.extend_from_slice(&unit.to_le_bytes());
         if wide {
             values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
         } else if width > 0 {
             let (mut word, mut filled) = (0_u64, 0_u32);
             for value in values {
-                let number =
-                    if *value == NO_VALUE { 0 } else { value.wrapping_sub(least).cast_unsigned() + u64::from(sparse) };
+                let number = if *value == NO_VALUE {
+                    0
+                } else {
+                    value.wrapping_sub(least).cast_unsigned() / unit + u64::from(sparse)
+                };
                 word |= number << filled;
                 filled += width;
                 while filled >= 8 {
@@ -191,13 +213,15 @@ impl Packed {
     }
 
     fn decode(mut bytes: Vec<u8>) -> Option<Packed> {
-        let (head, least) = (*bytes.first()?, i64::from_le_bytes(*bytes.get(1..)?.first_chunk()?));
+        let head = *bytes.first()?;
+        let number = |at: usize| Some(i64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+        let (least, unit) = (number(1)?, number(9)?);
         let (width, sparse) = (usize::from(head & !SPARSE), head & SPARSE != 0);
         if width > MAX_WIDTH as usize && width != 64 {
             return None;
         }
         bytes.drain(..HEAD);
-        Some(Packed { width, least, sparse, bytes })
+        Some(Packed { width, least, unit, sparse, bytes })
     }
 
     /// The number at a place; behind the last one it is any.
@@ -214,11 +238,11 @@ impl Packed {
         }
         let number = (word >> (bit % 8)) & ((1 << self.width) - 1);
         if !self.sparse {
-            self.least.wrapping_add(number.cast_signed())
+            self.least.wrapping_add(number.cast_signed().wrapping_mul(self.unit))
         } else if number == 0 {
             NO_VALUE
         } else {
-            self.least.wrapping_add((number - 1).cast_signed())
+            self.least.wrapping_add((number - 1).cast_signed().wrapping_mul(self.unit))
         }
     }
 
@@ -409,12 +433,13 @@ mod tests {
         fn numbers_survive_being_packed(
             values in proptest::collection::vec(
                 prop_oneof![Just(NO_VALUE), 0_i64..3, -1_000_i64..70_000, any::<i64>()], 0..40),
-            kind in 0..4,
+            kind in 0..5,
         ) {
             let values: Vec<i64> = values.into_iter().map(|value| match kind {
                 0 => value.clamp(0, 1),
                 1 if value != NO_VALUE => value.clamp(-5, 1 << 40),
                 2 => 7,
+                3 if value != NO_VALUE => value.clamp(-1_000, 1_000_000) * 1_000 + 7,
                 _ => value,
             }).collect();
             let packed = Packed::decode(Packed::encode(&values)).unwrap();

@@ -5,6 +5,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::batch::{Batch, Entry, duplicate_key};
+use super::columns;
 use super::intern::{self, NameKind};
 use super::open::{Error, Ledger};
 use super::row::{Binder, ROWS_PER_STATEMENT, insert_sql};
@@ -116,6 +117,7 @@ impl Ledger {
     /// Nothing was written; where [`Error::is_passing`] the same batches can be committed later.
     pub fn commit(&mut self, prepared: &Prepared, now: Instant) -> Result<(), Error> {
         self.write(prepared)?;
+        self.folds.full.clear();
         self.next_row += prepared.rows();
         self.tally.duplicates += prepared.duplicates;
         let mut meter = self.meter.lock();
@@ -140,6 +142,8 @@ impl Ledger {
         if self.path.is_some() {
             write_rows(&transaction, &prepared.batches)?;
         }
+        // Those of earlier transactions, which need not wait in memory for the other folds.
+        columns::write(&transaction, &self.folds.full)?;
         self.write_conversations()?;
         self.write_counts(&prepared.counts)?;
         let mut upsert = transaction.prepare_cached("INSERT OR REPLACE INTO files (file, position) VALUES (?1, ?2)")?;

@@ -59,7 +59,7 @@ pub(super) struct Folds {
     /// The columns of the block that is being filled; `None` where no rows are kept.
     filling: Option<Builder>,
     /// Columns of full blocks that are not on disk yet.
-    full: Vec<(i64, Vec<u8>)>,
+    pub(super) full: Vec<(i64, Vec<u8>)>,
     /// Whose days rollups are summed by.
     pub(super) zone: TimeZone,
     /// Takes costs apart.

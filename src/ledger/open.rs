@@ -492,7 +492,7 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
     }
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "cache_size", -2048)?;
     connection.pragma_update(None, "wal_autocheckpoint", 2000)?;
     connection.pragma_update(None, "journal_size_limit", 33_554_432)?;
     connection.pragma_update(None, "temp_store", "memory")?;
