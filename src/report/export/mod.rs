@@ -180,7 +180,7 @@ impl<W: Write> Table<W> {
     /// The bytes cannot be written.
     pub fn finish(mut self) -> io::Result<u64> {
         if self.format == Format::Json {
-            write!(self.out, "{}]\n", if self.rows > 0 { "\n" } else { "" })?;
+            writeln!(self.out, "{}]", if self.rows > 0 { "\n" } else { "" })?;
         }
         self.out.flush()?;
         Ok(self.rows)
