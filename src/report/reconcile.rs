@@ -191,13 +191,17 @@ pub fn reconcile(
     for line in &lines {
         *of_days.entry(line.day).or_default() += line.nanos;
     }
-    let day_of = |facts: &BTreeMap<String, Facts>, day: &Date| -> i128 {
-        facts.values().filter_map(|facts| facts.by_day.get(day)).map(known).sum()
-    };
+    // Which days fit is told by the models that the invoice names: others may be another provider's.
     let distance = |facts: &BTreeMap<String, Facts>| -> i128 {
-        let days: BTreeSet<Date> =
-            of_days.keys().copied().chain(facts.values().flat_map(|facts| facts.by_day.keys().copied())).collect();
-        days.iter().map(|day| (of_days.get(day).copied().unwrap_or(0) - day_of(facts, day)).abs()).sum()
+        let texts: BTreeSet<&str> = lines.iter().map(|line| line.model.as_str()).collect();
+        let named: BTreeSet<&String> = texts.into_iter().filter_map(|text| meant(text, facts.keys())).collect();
+        let mut gaps = of_days.clone();
+        for (_, facts) in facts.iter().filter(|(model, _)| named.contains(model)) {
+            for (day, cost) in &facts.by_day {
+                *gaps.entry(*day).or_default() -= known(cost);
+            }
+        }
+        gaps.values().map(|gap| gap.abs()).sum()
     };
     let total = |facts: &BTreeMap<String, Facts>| -> i128 { facts.values().map(Facts::cost).sum() };
     let (Some(own), best) = (zones.first(), zones.iter().min_by_key(|(_, _, facts)| distance(facts))) else {

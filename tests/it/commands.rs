@@ -225,6 +225,9 @@ fn a_bad_configuration_is_2_for_every_command_that_reads_one_with_each_problem_n
         if needs("since") {
             list.extend(arguments!["--since", "2026-01-01"]);
         }
+        if needs("invoice") {
+            list.extend(arguments!["--invoice", log]);
+        }
         // That one needs a file or a flag in its place.
         let needs_file = name == "prices import";
         let is_positional =
