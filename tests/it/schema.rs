@@ -12,7 +12,7 @@ pub(crate) fn problems(document: &Value, name: &str, value: &Value) -> Vec<Strin
 }
 
 fn named<'a>(document: &'a Value, name: &str) -> &'a Value {
-    let schema = document["components"]["schemas"].get(name);
+    let schema = document.pointer("/components/schemas").and_then(|schemas| schemas.get(name));
     assert!(schema.is_some(), "there is no schema {name}");
     schema.expect("it was checked")
 }
