@@ -95,8 +95,8 @@ fn sessions_are_listed_and_shown_and_their_time_is_reported() {
     };
     assert_eq!((sum("requests"), sum("sessions"), sum("turns")), (23, 4, 10 + 1 + 1 + 2));
     assert_eq!(report["groups"][0]["group"], json!({"consumer": "app", "day": "2026-11-02"}));
-    let csv = ask(&["report", "usage", "--by", "hour", "--output", "csv"], 0).stdout;
-    assert!(csv.starts_with("hour,sessions,session_seconds,") && csv.contains("\r\n00,3,"), "{csv}");
+    let csv = ask(&["report", "usage", "--by", "hour_of_day", "--output", "csv"], 0).stdout;
+    assert!(csv.starts_with("hour_of_day,sessions,session_seconds,") && csv.contains("\r\n00,3,"), "{csv}");
     assert!(csv.lines().next().unwrap().ends_with("cost_USD"), "{csv}");
     let markdown = ask(&["report", "usage", "--by", "model", "--output", "md"], 0).stdout;
     assert!(markdown.starts_with("| model | sessions |") && markdown.contains("| gpt-4o | 4 |"), "{markdown}");
