@@ -99,7 +99,7 @@ fn sessions_are_listed_and_shown_and_their_time_is_reported() {
     assert!(csv.starts_with("hour_of_day,sessions,session_seconds,") && csv.contains("\r\n00,3,"), "{csv}");
     assert!(csv.lines().next().unwrap().ends_with("cost_USD"), "{csv}");
     let markdown = ask(&["report", "usage", "--by", "model", "--output", "md"], 0).stdout;
-    assert!(markdown.starts_with("| model | sessions |") && markdown.contains("| gpt-4o | 4 |"), "{markdown}");
+    assert!(markdown.contains("| model | sessions |") && markdown.contains("| gpt-4o | 4 |"), "{markdown}");
     assert_eq!(json(&["ledger", "check"])["ok"], true);
 }
 
