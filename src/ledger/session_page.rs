@@ -335,24 +335,26 @@ fn scan_range(sums: &mut Sums<'_>, unfolded: &BTreeMap<i64, Part>, ids: Range<i6
     let SessionFilter { min_turns, min_tokens, .. } = wanted.filter;
     let of_attributes = wanted.matcher.attributes.is_some();
     let of_users = wanted.matcher.users.is_some();
+    let (of_turns, of_tokens) =
+        (wanted.sort == Sort::Turns || min_turns.is_some(), wanted.sort == Sort::Tokens || min_tokens.is_some());
     // Reading and parsing is most of the work, so what is not asked for is not read.
-    let sql = format!(
-        "SELECT id, session, gateway, start, end, last_row, {}, {}, {}, {}, {}, {}, {}, {}, {} FROM parts
-         WHERE id >= ?1 AND id < ?2",
-        if wanted.filter.open { "closed" } else { "0" },
-        if wanted.sort == Sort::Turns || min_turns.is_some() { "turns" } else { "0" },
-        if wanted.filter.errors { "errors" } else { "0" },
-        if wanted.sort == Sort::Tokens || min_tokens.is_some() {
-            "uncached_input + cache_read + cache_write_5m + cache_write_1h + visible_output + reasoning"
-        } else {
-            "0"
-        },
-        if wanted.needs_cost() { "costs" } else { "''" },
-        if of_attributes { "attributes" } else { "'[]'" },
-        if of_attributes { "more_attributes" } else { "0" },
-        if of_users { "user" } else { "0" },
-        if of_users { "mixed_users" } else { "0" },
+    let mut columns = vec!["id", "session", "gateway", "start", "end"];
+    let mut also = |asked: bool, names: &[&'static str]| {
+        let first = columns.len();
+        columns.extend(names.iter().filter(|_| asked));
+        asked.then_some(first)
+    };
+    let open = also(wanted.filter.open, &["closed"]);
+    let turns = also(of_turns, &["turns"]);
+    let errors = also(wanted.filter.errors, &["errors"]);
+    let tokens = also(
+        of_tokens,
+        &["uncached_input + cache_read + cache_write_5m + cache_write_1h + visible_output + reasoning"],
     );
+    let costs = also(wanted.needs_cost(), &["costs"]);
+    let attributes = also(of_attributes, &["last_row", "attributes", "more_attributes"]);
+    let users = also(of_users, &["last_row", "user", "mixed_users"]);
+    let sql = format!("SELECT {} FROM parts WHERE id >= ?1 AND id < ?2", columns.join(", "));
     let moment = sums.moment;
     let mut statement = moment.connection.prepare_cached(&sql)?;
     let mut rows = statement.query([ids.start, ids.end])?;
@@ -363,20 +365,30 @@ fn scan_range(sums: &mut Sums<'_>, unfolded: &BTreeMap<i64, Part>, ids: Range<i6
             continue;
         }
         part.key = Key { session: row.get(1)?, gateway: row.get(2)? };
-        (part.start, part.end, part.last_row) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        part.closed = row.get::<_, Option<i64>>(6)?.map(|_| crate::session::Reason::Idle);
-        part.turns = row.get(7)?;
-        part.errors = row.get(8)?;
-        part.tokens.uncached_input = row.get(9)?;
-        if wanted.needs_cost() {
-            part.costs = read_costs(part.id, row.get_ref(10)?.as_str().unwrap_or_default())?;
+        (part.start, part.end) = (row.get(3)?, row.get(4)?);
+        if let Some(at) = open {
+            part.closed = row.get::<_, Option<i64>>(at)?.map(|_| crate::session::Reason::Idle);
         }
-        if of_attributes {
-            read_ids(row.get_ref(11)?.as_str().unwrap_or_default(), &mut part.attributes);
-            part.more_attributes = row.get(12)?;
+        if let Some(at) = turns {
+            part.turns = row.get(at)?;
         }
-        if of_users {
-            (part.user, part.mixed_users) = (row.get(13)?, row.get(14)?);
+        if let Some(at) = errors {
+            part.errors = row.get(at)?;
+        }
+        if let Some(at) = tokens {
+            part.tokens.uncached_input = row.get(at)?;
+        }
+        if let Some(at) = costs {
+            part.costs = read_costs(part.id, row.get_ref(at)?.as_str().unwrap_or_default())?;
+        }
+        if let Some(at) = attributes {
+            part.last_row = row.get(at)?;
+            read_ids(row.get_ref(at + 1)?.as_str().unwrap_or_default(), &mut part.attributes);
+            part.more_attributes = row.get(at + 2)?;
+        }
+        if let Some(at) = users {
+            part.last_row = row.get(at)?;
+            (part.user, part.mixed_users) = (row.get(at + 1)?, row.get(at + 2)?);
         }
         sums.add(&part)?;
     }

@@ -336,7 +336,13 @@ impl Moment {
         mut kinds: Option<&mut Kinds>,
     ) -> Result<(), Error> {
         let ids = block.list(Column::AttributeIds)?;
-        let classes = block.classes()?;
+        // What the classes say is put into rows once, not for each row.
+        let mut classes = Vec::new();
+        for class in block.classes()? {
+            let mut row = Row::default();
+            class.fill(&mut row);
+            classes.push(row);
+        }
         let (attributes, class) = (block.column(Column::Attributes)?, block.column(Column::Class)?);
         let users =
             if summing.by_user { Some((block.list(Column::UserIds)?, block.column(Column::User)?)) } else { None };
@@ -350,10 +356,16 @@ impl Moment {
             |values: &super::columns::Packed, place: usize| usize::try_from(values.get(place)).unwrap_or(usize::MAX);
         let mut row = Row::default();
         for place in places.iter().map(|place| *place as usize) {
-            row.attributes = ids.get(at(&attributes, place)).copied().unwrap_or(0);
             if let Some(class) = classes.get(at(&class, place)) {
-                class.fill(&mut row);
+                row.status = class.status;
+                row.outcome = class.outcome;
+                row.usage_missing = class.usage_missing;
+                row.unpriced = class.unpriced;
+                row.assumed = class.assumed;
+                row.counted = class.counted;
+                row.cost = class.cost;
             }
+            row.attributes = ids.get(at(&attributes, place)).copied().unwrap_or(0);
             if let Some((ids, users)) = &users {
                 row.user = ids.get(at(users, place)).copied().unwrap_or(0);
             }
