@@ -86,7 +86,9 @@ fn refused(sidecar: &Sidecar, path: &str, status: u16) -> (String, String) {
     let answer = sidecar.get(path);
     assert_eq!(answer.status, status, "{path}: {}", answer.text());
     let body = json_of(&answer);
-    let text = |key: &str| body.get("error").and_then(|error| error.get(key)).and_then(Value::as_str).expect("text").to_owned();
+    let text = |key: &str| {
+        body.get("error").and_then(|error| error.get(key)).and_then(Value::as_str).expect("text").to_owned()
+    };
     (text("code"), text("message"))
 }
 
