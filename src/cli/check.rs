@@ -32,7 +32,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(problems) => (None, problems.to_string().lines().map(str::to_owned).collect()),
     };
     if let Some(config) = &config {
-        if !config.has_work() {
+        // Receivers are work for `tokentail relay`.
+        if !config.has_work() && config.relay.receivers.is_empty() {
             problems.push(format!("failed to {}", daemon::Error::NothingToDo));
         }
         match daemon::load_prices(config) {

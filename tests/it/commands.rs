@@ -132,6 +132,8 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         ("explain", arguments![path("access.log")].to_vec(), 0),
         ("check", arguments!["--log", path("access.log")].to_vec(), 0),
         ("check", arguments!["--log", "no-such-format=x"].to_vec(), 2),
+        ("check", arguments!["--config", path("relay.yaml")].to_vec(), 0),
+        ("check", Vec::new(), 2),
         ("metrics", Vec::new(), 0),
         ("prices list", Vec::new(), 0),
         ("prices show", arguments!["gpt-4o"].to_vec(), 0),
