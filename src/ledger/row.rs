@@ -1,8 +1,9 @@
 //! A row becomes the bytes that it is kept as, and back.
 //!
 //! One blob instead of a column for each value: binding and unpacking some thirty columns was most of what a row cost. The
-//! form is a version, the start and the key in full, then variable-length numbers (LEB128, signed ones in zigzag), so that
-//! the many zeros take one byte each. Row ids of the same part are written as distances, which are short.
+//! form is a version, the start and the key, then variable-length numbers (LEB128, signed ones in zigzag), so that
+//! the many zeros take one byte each. Row ids of the same part are written as distances, which are short. Where all times are
+//! whole milliseconds, which is what gateways log, they are counted in those, and what nearly every row says has one byte.
 
 use std::ops::ControlFlow;
 
@@ -13,8 +14,39 @@ use super::open::Error;
 use crate::record::{Anomalies, Assumed, Cost, Currency, ErrorReason, Outcome, Row, Tokens};
 use crate::wording::hex;
 
-/// The form that this program writes.
-const FORM: u8 = 1;
+/// Times in microseconds, the start in 8 bytes, currencies as their letters.
+const PLAIN: u8 = 1;
+/// Times in milliseconds, statuses and currencies by [`short_status`] and [`currency_to`].
+const SHORT: u8 = 2;
+
+/// Currencies that take one byte: their place, counted from 1.
+const KNOWN: [Currency; 2] = [Currency::USD, Currency::CNY];
+
+/// Whether a row's times can be counted in milliseconds.
+fn is_short(row: &Row) -> bool {
+    let whole = |micros: Option<i64>| micros.is_none_or(|micros| micros % 1_000 == 0);
+    row.start >= 0 && whole(Some(row.start)) && whole(row.duration) && whole(row.first_token)
+}
+
+/// 200, which nearly all rows have, and 0 change places, so that it takes one byte. Its own inverse.
+fn short_status(status: u16) -> u16 {
+    match status {
+        200 => 0,
+        0 => 200,
+        other => other,
+    }
+}
+
+fn currency_to(currency: Currency, form: u8, out: &mut Vec<u8>) {
+    if form == SHORT {
+        let place = KNOWN.iter().position(|known| *known == currency).map_or(0, |place| place + 1);
+        out.push(u8::try_from(place).unwrap_or(0));
+        if place > 0 {
+            return;
+        }
+    }
+    out.extend_from_slice(currency.as_str().as_bytes());
+}
 
 /// Rows of one INSERT statement: 25 rows cost about half of 25 statements, more gain little.
 pub(super) const ROWS_PER_STATEMENT: usize = 25;
@@ -76,16 +108,21 @@ pub(super) fn unpack_flags(flags: u64, row: &mut Row) {
 
 /// Appends a row's bytes.
 pub(super) fn encode(row: &Row, request_id: StoredId<'_>, out: &mut Vec<u8>) {
-    out.push(FORM);
-    out.extend_from_slice(&row.start.to_le_bytes());
+    let (form, unit) = if is_short(row) { (SHORT, 1_000) } else { (PLAIN, 1) };
+    out.push(form);
+    if form == SHORT {
+        number_to((row.start / unit).unsigned_abs(), out);
+    } else {
+        out.extend_from_slice(&row.start.to_le_bytes());
+    }
     out.extend_from_slice(&row.key);
     let distance = |to: i64| if to == 0 { 0 } else { row.id.saturating_sub(to).unsigned_abs() };
     let part = if row.part == 0 { 0 } else { distance(row.part) + 1 };
     for number in [
         flags(row),
-        u64::from(row.status),
-        optional(row.duration),
-        optional(row.first_token),
+        u64::from(if form == SHORT { short_status(row.status) } else { row.status }),
+        optional(row.duration.map(|micros| micros / unit)),
+        optional(row.first_token.map(|micros| micros / unit)),
         u64::from(row.attributes),
         u64::from(row.user),
         u64::from(row.session),
@@ -107,7 +144,7 @@ pub(super) fn encode(row: &Row, request_id: StoredId<'_>, out: &mut Vec<u8>) {
     for cost in [row.cost, row.logged_cost] {
         number_to(optional(cost.map(|cost| cost.nanos)), out);
         if let Some(cost) = cost {
-            out.extend_from_slice(cost.currency.as_str().as_bytes());
+            currency_to(cost.currency, form, out);
         }
     }
     // 0 and 1 are no length of a text, so that they say the other two.
@@ -130,15 +167,18 @@ pub(super) fn encode(row: &Row, request_id: StoredId<'_>, out: &mut Vec<u8>) {
 /// Reads a row's bytes. `None` where they are no row that this program knows.
 pub(super) fn decode(id: i64, bytes: &[u8]) -> Option<(Row, StoredId<'_>)> {
     let mut bytes = Bytes(bytes);
-    if bytes.take::<1>()? != [FORM] {
-        return None;
-    }
-    let (start, key) = (i64::from_le_bytes(bytes.take()?), bytes.take()?);
-    let mut row = Row { id, start, key, ..Row::default() };
+    let (form, start) = bytes.form_and_start()?;
+    let unit = if form == SHORT { 1_000 } else { 1 };
+    let mut row = Row { id, start, key: bytes.take()?, ..Row::default() };
     unpack_flags(bytes.number()?, &mut row);
     row.status = bytes.small()?;
-    row.duration = from_optional(bytes.number()?);
-    row.first_token = from_optional(bytes.number()?);
+    if form == SHORT {
+        row.status = short_status(row.status);
+    }
+    let span =
+        |number| Some(from_optional(number)).filter(|span| span.is_none_or(|span| span.checked_mul(unit).is_some()));
+    row.duration = span(bytes.number()?)?.map(|span| span * unit);
+    row.first_token = span(bytes.number()?)?.map(|span| span * unit);
     row.attributes = bytes.small()?;
     row.user = bytes.small()?;
     row.session = bytes.small()?;
@@ -165,7 +205,7 @@ pub(super) fn decode(id: i64, bytes: &[u8]) -> Option<(Row, StoredId<'_>)> {
     row.price_row = bytes.small()?;
     for cost in [&mut row.cost, &mut row.logged_cost] {
         if let Some(nanos) = from_optional(bytes.number()?) {
-            let currency = Currency::parse(std::str::from_utf8(&bytes.take::<3>()?).ok()?)?;
+            let currency = bytes.currency(form)?;
             *cost = Some(Cost { nanos, currency });
         }
     }
@@ -183,10 +223,8 @@ pub(super) fn decode(id: i64, bytes: &[u8]) -> Option<(Row, StoredId<'_>)> {
 /// Only the session and the part of a row: what tells in a fraction of the time whether the rest has to be read.
 pub(super) fn membership(id: i64, bytes: &[u8]) -> Option<(u32, i64)> {
     let mut bytes = Bytes(bytes);
-    if bytes.take::<1>()? != [FORM] {
-        return None;
-    }
-    bytes.take::<24>()?;
+    bytes.form_and_start()?;
+    bytes.take::<16>()?;
     for _ in 0..6 {
         bytes.number()?;
     }
@@ -228,6 +266,27 @@ impl<'a> Bytes<'a> {
             }
             shift += 7;
         }
+    }
+
+    /// The form of a row and its start in microseconds; `None` for a form that this program does not know.
+    fn form_and_start(&mut self) -> Option<(u8, i64)> {
+        let [form] = self.take()?;
+        let start = match form {
+            PLAIN => i64::from_le_bytes(self.take()?),
+            SHORT => i64::try_from(self.number()?).ok()?.checked_mul(1_000)?,
+            _ => return None,
+        };
+        Some((form, start))
+    }
+
+    fn currency(&mut self, form: u8) -> Option<Currency> {
+        if form == SHORT {
+            let [place] = self.take()?;
+            if let Some(place) = usize::from(place).checked_sub(1) {
+                return KNOWN.get(place).copied();
+            }
+        }
+        Currency::parse(std::str::from_utf8(&self.take::<3>()?).ok()?)
     }
 
     pub(super) fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
@@ -417,7 +476,7 @@ mod tests {
         let row = Row {
             id: 1_000_000,
             start: 1_795_000_000_000_000,
-            duration: Some(2_345_678),
+            duration: Some(2_345_000),
             attributes: 300,
             status: 200,
             tokens: Tokens { uncached_input: 900, visible_output: 300, ..Tokens::default() },
@@ -426,13 +485,21 @@ mod tests {
         };
         let mut bytes = Vec::new();
         encode(&row, StoredId::Uuid([7; 16]), &mut bytes);
-        assert!(bytes.len() < 80, "{} bytes", bytes.len());
+        assert!(bytes.len() < 72, "{} bytes", bytes.len());
+        let microseconds = Row { duration: Some(2_345_678), ..row };
+        bytes.clear();
+        encode(&microseconds, StoredId::Uuid([7; 16]), &mut bytes);
+        assert!((72..80).contains(&bytes.len()), "{} bytes", bytes.len());
     }
 
     fn rows() -> impl Strategy<Value = Row> {
         let numbers =
             (0_i64..i64::MAX, any::<i64>(), proptest::option::of(0..i64::MAX), any::<[u32; 7]>(), any::<u16>());
-        let cost = || proptest::option::of((0..i64::MAX).prop_map(|nanos| Cost { nanos, currency: Currency::CNY }));
+        let currency = prop_oneof![Just(Currency::CNY), Just(Currency::USD), Just(Currency::parse("JPY").unwrap())];
+        let cost = || {
+            let amount = (0..i64::MAX, currency.clone());
+            proptest::option::of(amount.prop_map(|(nanos, currency)| Cost { nanos, currency }))
+        };
         let rest = (any::<[u64; 6]>(), cost(), cost(), any::<[u8; 16]>(), any::<bool>(), 0_u16..1 << 8, any::<u8>());
         (numbers, rest).prop_map(|((id, start, span, ids, status), (tokens, cost, logged_cost, key, on, odd, kind))| {
             let [attributes, user, session, tools, chat_round, price_row, back] = ids;
@@ -443,12 +510,16 @@ mod tests {
                 .enumerate()
                 .filter(|(at, _)| odd >> at & 1 == 1)
                 .for_each(|(_, one)| anomalies.insert(*one));
+            // As gateways log them, and as they may be.
+            let unit = if kind & 8 == 0 { 1_000 } else { 1 };
+            let (start, span) = (start / unit * unit, span.map(|span| span / 2 / unit * unit));
+            let status = [200, 0, status][usize::from(kind >> 4) % 3];
             let part = if on { id - i64::from(back).min(id - 1).max(0) } else { 0 };
             Row {
                 id,
                 start,
                 duration: span,
-                first_token: span.map(|span| span / 2),
+                first_token: span.map(|span| span / unit / 2 * unit),
                 attributes,
                 user,
                 session,
