@@ -18,7 +18,7 @@ use crate::record::{Assumed, Cost, Currency, ErrorReason, Outcome, Row, Tokens};
 /// What is kept of a block, by the number under which it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
-    /// Least and largest of [`Stat::ALL`], in turn.
+    /// Least and largest of [`Stat`], in turn.
     Stats,
     /// The block's attributes, in the order in which they came up.
     AttributeIds,

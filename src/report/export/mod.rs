@@ -1,6 +1,6 @@
 //! Exports: one record after the other, in CSV, JSON lines or one JSON array, with flat memory.
 //!
-//! [`Table`] turns records into bytes; [`requests`], [`sessions`] and [`focus`] say which records there are. Sums of an export
+//! [`Table`] turns records into bytes; [`requests()`], [`sessions()`] and [`focus()`] say which records there are. Sums of an export
 //! are those of the reports over the same time, to the nano-unit.
 
 mod focus;
