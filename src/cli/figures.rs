@@ -1,10 +1,8 @@
-//! Sums of several requests as commands print them: money, tokens and long times, for people and in JSON.
+//! Sums of several requests as commands print them: money and long times, for people.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
-use crate::record::{Currency, Tokens, money};
+use crate::record::{Currency, money};
 
 /// Amounts of all currencies.
 pub(super) fn costs(costs: &BTreeMap<Currency, i128>) -> String {
@@ -23,25 +21,6 @@ pub(super) fn span(micros: i64) -> String {
     } else {
         format!("{}.{} s", seconds, micros % 1_000_000 / 100_000)
     }
-}
-
-/// Microseconds as seconds.
-pub(super) fn seconds(micros: i64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "seconds for JSON readers")]
-    let seconds = micros as f64 / 1e6;
-    seconds
-}
-
-pub(super) fn costs_json(costs: &BTreeMap<Currency, i128>) -> Value {
-    let cost = |(currency, nanos): (&Currency, &i128)| json!({"currency": currency.to_string(), "total": money::format_nanos(*nanos)});
-    costs.iter().map(cost).collect()
-}
-
-pub(super) fn tokens_json(tokens: &Tokens) -> Value {
-    json!({
-        "input": tokens.input(), "output": tokens.output(), "cache_read": tokens.cache_read,
-        "cache_write": tokens.cache_write(), "reasoning": tokens.reasoning,
-    })
 }
 
 #[cfg(test)]

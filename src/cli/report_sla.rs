@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{self, Opened};
 use crate::ledger::{self, AvailabilityQuery, DataDir, LEDGER_FILE};
+use crate::report::document::zone_name;
 use crate::report::sla::{Question, reports};
 use crate::sla::Month;
 use crate::wording::quoted;
@@ -143,10 +144,6 @@ fn report(arguments: &Arguments) -> Result<(), Failure> {
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
-}
-
-fn zone_name(zone: &TimeZone) -> &str {
-    zone.iana_name().unwrap_or("UTC")
 }
 
 fn add_note(note: &Note) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use crate::ledger::{ErrorFilter, Moment, RequestFilter, StatusFilter};
 use crate::record::{Cost, Currency, ErrorReason, Micros, Mode};
 use crate::report::By;
 use crate::report::document::{Document, Form};
+use crate::report::outlook::first_moment;
 use crate::report::usage;
 
 /// A period of a time zone.
@@ -45,7 +46,7 @@ impl PeriodArgs {
             let range = first
                 .checked_add(1.month())
                 .ok()
-                .and_then(|next| Some((time::first_moment(first, zone)?, time::first_moment(next, zone)?)));
+                .and_then(|next| Some((first_moment(first, zone)?, first_moment(next, zone)?)));
             return range.ok_or_else(|| Failure::misuse(format!("--month {month:?} is out of range")));
         }
         let at = |text: &Option<String>, flag| text.as_deref().map(|text| time::parse(text, zone, flag)).transpose();

@@ -1,6 +1,6 @@
 //! `tokentail sessions`: a list of sessions, and one of them turn by turn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -9,13 +9,15 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::figures::{costs, costs_json, seconds, span, tokens_json};
+use super::figures::{costs, span};
 use super::output::{self, Failure, Paint, grouped};
 use super::{ConfigArgs, time};
 use crate::config::{Config, SessionIds};
 use crate::daemon;
-use crate::ledger::{DataDir, Filter, Listed, MAX_SESSION_NAME, Privacy, Session, SessionQuery, Shown, Sort, Turn};
+use crate::ledger::{DataDir, Filter, Listed, MAX_SESSION_NAME, Privacy, SessionQuery, Shown, Sort, Turn};
 use crate::record::{Currency, money};
+use crate::report::document::{amounts_json, money_json, tokens_json, zone_name};
+use crate::report::shape;
 use crate::wording::{hex, quoted, shortened};
 
 /// Tools of one turn that the table names.
@@ -157,7 +159,7 @@ fn list(arguments: &List) -> Result<(), Failure> {
     let listed = query.list(&filter, arguments.sort, arguments.limit)?;
     if arguments.json {
         return output::json(&json!({
-            "sessions": listed.sessions.iter().map(session_json).collect::<Vec<_>>(),
+            "sessions": listed.sessions.iter().map(shape::session).collect::<Vec<_>>(),
             "found": listed.found,
             "sort": arguments.sort.label(),
             "currency": listed.currency.map(|currency| currency.to_string()),
@@ -184,16 +186,8 @@ pub(super) fn parse_currency(text: &str) -> Result<Currency, Failure> {
 
 /// A decimal amount in nano-units.
 pub(super) fn parse_amount(text: &str) -> Result<i128, Failure> {
-    let parse = || {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number(whole) || !is_number(fraction) || fraction.len() > 9 || whole.len() > 18 {
-            return None;
-        }
-        let fraction: i128 = format!("{fraction:0<9}").parse().ok()?;
-        Some(whole.parse::<i128>().ok()? * money::NANOS + fraction)
-    };
-    parse().ok_or_else(|| Failure::misuse(format!("--min-cost {text:?} is no amount; write 12 or 0.05")))
+    money::parse_nanos(text, 18)
+        .ok_or_else(|| Failure::misuse(format!("--min-cost {text:?} is no amount; write 12 or 0.05")))
 }
 
 fn print_list(arguments: &List, listed: &Listed, zone: &TimeZone) -> Result<(), Failure> {
@@ -238,7 +232,7 @@ fn print_list(arguments: &List, listed: &Listed, zone: &TimeZone) -> Result<(), 
     if let (Sort::Cost, Some(currency)) = (arguments.sort, listed.currency) {
         order = format!("cost in {currency}");
     }
-    writeln!(out, "\n{shown} of {} sessions, by {order}; times in {}", grouped(listed.found), time::zone_name(zone))?;
+    writeln!(out, "\n{shown} of {} sessions, by {order}; times in {}", grouped(listed.found), zone_name(zone))?;
     writeln!(out, "a session's time is the sum of its parts; + goes on; turn by turn: tokentail sessions show ID")?;
     Ok(())
 }
@@ -279,7 +273,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
     let shown = query.show(found.swap_remove(0), arguments.limit)?;
     if arguments.json {
         return output::json(&json!({
-            "session": session_json(&shown.session),
+            "session": shape::session(&shown.session),
             "turns": shown.turns.iter().map(turn_json).collect::<Vec<_>>(),
             "left_out": shown.left_out,
             "removed": shown.removed,
@@ -311,7 +305,7 @@ fn print_shown(shown: &Shown, zone: &TimeZone) -> Result<(), Failure> {
     }
     let state = if session.open { ", goes on" } else { "" };
     let (from, to) = (time::wall(session.start, zone), time::wall(session.end, zone));
-    line("from", &format!("{from} to {to}{state} ({})", time::zone_name(zone)))?;
+    line("from", &format!("{from} to {to}{state} ({})", zone_name(zone)))?;
     let parts = if session.parts == 1 { "1 part".to_owned() } else { format!("{} parts", grouped(session.parts)) };
     line("time", &format!("{} in {parts}", span(session.duration)))?;
     let (turns, requests) = (grouped(session.turns), grouped(session.requests));
@@ -404,32 +398,15 @@ fn first_of<'a>(mut names: impl ExactSizeIterator<Item = &'a String>) -> String 
     }
 }
 
-fn session_json(session: &Session) -> Value {
-    let mut dimensions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, value) in &session.dimensions {
-        dimensions.entry(name).or_default().push(value);
-    }
-    json!({
-        "session": session.name, "derived": session.derived, "gateway": session.gateway, "parts": session.parts,
-        "start": output::time(session.start), "end": output::time(session.end), "open": session.open,
-        "seconds": seconds(session.duration), "requests": session.requests, "turns": session.turns,
-        "errors": session.errors, "usage_missing_requests": session.usage_missing,
-        "unpriced_requests": session.unpriced, "tool_calls": session.tool_calls,
-        "tokens": tokens_json(&session.tokens), "cost": costs_json(&session.costs),
-        "consumers": session.consumers, "models": session.models, "dimensions": dimensions, "more": session.more,
-        "user": session.user, "mixed_users": session.mixed_users,
-    })
-}
-
 fn turn_json(turn: &Turn) -> Value {
     json!({
-        "part": turn.part, "start": output::time(turn.start), "duration_seconds": turn.duration.map(seconds),
-        "first_token_seconds": turn.first_token.map(seconds), "chat_round": turn.chat_round, "status": turn.status,
+        "part": turn.part, "start": output::time(turn.start), "duration_seconds": turn.duration.map(shape::seconds),
+        "first_token_seconds": turn.first_token.map(shape::seconds), "chat_round": turn.chat_round, "status": turn.status,
         "error": turn.outcome.error().map(|reason| reason.label()), "provider": turn.provider, "model": turn.model,
         "tokens": turn.counted.then(|| tokens_json(&turn.tokens)),
-        "cost": turn.cost.map(|(currency, nanos)| json!({"currency": currency.to_string(), "total": money::format_nanos(nanos.into())})),
+        "cost": turn.cost.map(|(currency, nanos)| money_json(currency, nanos.into())),
         "unpriced": turn.unpriced, "tool_calls": turn.tools, "request_id": turn.request_id,
-        "trace_id": turn.trace_id.map(|id| hex(&id)), "running_cost": costs_json(&turn.running),
+        "trace_id": turn.trace_id.map(|id| hex(&id)), "running_cost": amounts_json(&turn.running),
     })
 }
 

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::output::Failure;
 use crate::config::Config;
+use crate::report::outlook::first_moment;
 
 /// A moment: RFC 3339, or a date, which is its first moment in the time zone.
 pub(super) fn parse(text: &str, zone: &TimeZone, flag: &str) -> Result<i64, Failure> {
@@ -18,21 +19,11 @@ pub(super) fn parse(text: &str, zone: &TimeZone, flag: &str) -> Result<i64, Fail
         .ok_or_else(|| Failure::misuse(format!("{flag} {text:?} is no time; write 2026-11-01 or 2026-11-01T09:30:00Z")))
 }
 
-/// First moment of a day.
-pub(super) fn first_moment(date: Date, zone: &TimeZone) -> Option<i64> {
-    date.to_zoned(zone.clone()).ok().map(|start| start.timestamp().as_microsecond())
-}
-
 /// The time zone that was asked for, else the configured one.
 pub(super) fn zone(asked: Option<&str>, config: &Config) -> Result<TimeZone, Failure> {
     let Some(name) = asked else { return Ok(config.timezone.clone()) };
     TimeZone::get(name)
         .map_err(|_| Failure::misuse(format!("--timezone {name:?} is no time zone; write one as Asia/Shanghai or UTC")))
-}
-
-/// Name of a time zone.
-pub(super) fn zone_name(zone: &TimeZone) -> String {
-    zone.iana_name().unwrap_or("UTC").to_owned()
 }
 
 /// A moment on the wall clock of a time zone, to the second: `2026-11-21 09:30:00`.

@@ -135,6 +135,19 @@ pub struct Priced {
     pub unpriced: bool,
 }
 
+/// Nano-units of a decimal amount without a sign, such as `12` or `0.05`: up to `whole` digits, then up to 9.
+#[must_use]
+pub fn parse_nanos(text: &str, whole: usize) -> Option<i128> {
+    let (units, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number =
+        |text: &str, most| !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(units, whole) || !is_number(decimals, 9) {
+        return None;
+    }
+    let nanos: i128 = format!("{decimals:0<9}").parse().ok()?;
+    Some(units.parse::<i128>().ok()? * NANOS + nanos)
+}
+
 /// Writes nano-units as a plain decimal number without trailing zeros: `0.005625`, `12`, `-0.5`.
 #[must_use]
 pub fn format_nanos(nanos: i128) -> String {

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::record::{Currency, Micros, money};
+use crate::report::outlook::first_moment;
 use crate::sla::Month;
 use crate::wording::{listed, nearest};
 
@@ -220,19 +221,12 @@ pub(super) fn moment(text: &str, zone: &TimeZone, now: Micros) -> Option<Micros>
         return Some(timestamp.as_microsecond());
     }
     let date = text.parse::<Date>().ok().filter(|_| text.len() <= 10)?;
-    date.to_zoned(zone.clone()).ok().map(|start| start.timestamp().as_microsecond())
+    first_moment(date, zone)
 }
 
 /// Nano-units of an amount without a sign.
 pub(super) fn amount(text: &str) -> Option<i128> {
-    let (units, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    let plain =
-        |text: &str, most| !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain(units, 12) || !plain(decimals, 9) {
-        return None;
-    }
-    let nanos: i128 = format!("{decimals:0<9}").parse().ok()?;
-    Some(units.parse::<i128>().ok()? * money::NANOS + nanos)
+    money::parse_nanos(text, 12)
 }
 
 #[cfg(test)]
