@@ -27,7 +27,8 @@
 //! | [`sla`] | probe results | outages, availability and a month's verdict |
 //! | [`meter`] | committed rows | bounded series and one OpenMetrics page |
 //! | [`tail`] | files that grow and rotate | logical lines, each exactly once |
-//! | [`ledger`] | batches | rows, positions and folds on disk; the only place that names the database |
+//! | [`content`] | what was said | redacted, compressed, searchable and erasable conversations; off unless configured |
+//! | [`ledger`] | batches | rows, positions and folds on disk; names the database, as only `content` does besides |
 //! | [`report`] | a question | figures by group and period, for commands and pages alike |
 //! | [`pipeline`] | sources | batches: tail, format and pricing on one thread |
 //! | [`otlp`] | requests and sessions | spans, delivered at least once |
@@ -51,6 +52,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod content;
 pub mod daemon;
 pub mod demo;
 pub mod exposition;

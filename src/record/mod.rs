@@ -7,6 +7,7 @@
 //! [`Row`], the form in which a request is kept; [`Observation`] is what a probe adds.
 
 mod attributes;
+mod content;
 pub mod money;
 mod outcome;
 mod probe;
@@ -14,6 +15,7 @@ mod row;
 mod tokens;
 
 pub use attributes::Attributes;
+pub use content::{Content, Said};
 pub use money::{Assumed, Cost, Currency, Priced};
 pub use outcome::{Anomalies, Anomaly, ErrorReason, Outcome, Reject, Skip};
 pub use probe::{Failure, Observation, PROBE_PURPOSE, ProbeCost};
@@ -142,6 +144,8 @@ pub struct Record<'a> {
     /// JSON text of the request's messages, where the log has them and no session id: they tell which conversation a
     /// request goes on with. Never stored.
     pub messages: Cow<'a, str>,
+    /// What was said, where the source's content is captured.
+    pub content: Option<Box<Content<'a>>>,
     /// What was odd about the line.
     pub anomalies: Anomalies,
 }

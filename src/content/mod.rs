@@ -1,0 +1,18 @@
+//! Captured conversations: what was said becomes redacted, compressed, searchable and erasable text in a database of its own.
+//!
+//! ```text
+//! Record::content ─redact─▶ ─delta: what this turn adds─▶ Exchange ─codec: zstd, seal─▶ body ─▶ content.db ─▶ index ─▶ search
+//! ```
+//!
+//! Off unless configured: then nothing of what was said is read, kept or written anywhere. A *conversation* is what one
+//! request asked and was answered; it is known by the number of the request's row in the ledger, whose ids of names it
+//! shares. The reader redacts, compares and compresses; the ledger's writer stores the body just before the row, and removes
+//! at its start what has no row, so that neither is without the other after a crash.
+
+mod config;
+mod exchange;
+mod view;
+
+pub use config::{Capture, Config, OwnPattern, Pattern};
+pub use exchange::{Exchange, Message, ToolCall};
+pub use view::{Conversation, Erasure, Filter, Fragment, Hit, Page, Scope, Shown};
