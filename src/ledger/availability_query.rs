@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::availability::{PROBES, REQUESTS, active_targets, read_windows};
 use super::measure::Measure;
+use super::moment::Deadline;
 use super::open::{Error, Ledger, open_for_reading};
 use super::probe_use;
 use super::usage::{Usage, UsageQuery};
@@ -60,6 +61,16 @@ impl AvailabilityQuery {
     /// There is no ledger, or it cannot be read.
     pub fn open(folder: &Path) -> Result<AvailabilityQuery, Error> {
         Ok(AvailabilityQuery { connection: open_for_reading(folder)?.0 })
+    }
+
+    /// The same, but what has not been answered at the deadline is cut: [`Error::TooSlow`].
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read.
+    pub fn open_until(folder: &Path, deadline: Deadline) -> Result<AvailabilityQuery, Error> {
+        let mut query = AvailabilityQuery::open(folder)?;
+        deadline.watch(&mut query.connection)?;
+        Ok(query)
     }
 
     /// Everything about the targets within `[from, to)`, as of `now`.

@@ -30,6 +30,11 @@ mod migrate;
 mod migrate_folds;
 mod moment;
 mod open;
+#[cfg(test)]
+mod pack_tests;
+mod packed;
+mod part_columns;
+mod part_scan;
 mod probe_use;
 mod reprice;
 mod request_filter;
@@ -57,6 +62,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod user_days;
 pub mod writer;
 
 pub use adjustment_query::Adjusted;
@@ -81,7 +87,7 @@ pub use request_view::{
 pub use retention::Deleted;
 pub use seen::Seen;
 pub use session_query::SessionQuery;
-pub use session_view::{Filter, Listed, Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
+pub use session_view::{Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use sql_file::{SqlFile, SqlValue};
 pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};

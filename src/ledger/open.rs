@@ -16,10 +16,12 @@ use super::fold::{Folds, teach_to_add};
 use super::intern::{Interner, Privacy};
 use super::measure;
 use super::migrate::migrate;
+use super::part_columns::Packing;
 use super::row;
 use super::session::SessionFold;
 use super::sink::Sinks;
 use super::tally::Tally;
+use super::user_days::UserDays;
 use crate::clock::Clock;
 use crate::meter::{Dirty, Meter};
 use crate::session::id::Grouping;
@@ -28,7 +30,7 @@ use crate::session::id::Grouping;
 pub const LEDGER_FILE: &str = "ledger.db";
 const LOCK_FILE: &str = "ledger.lock";
 /// Version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 /// `application_id` of the database: "tokt".
 const APPLICATION_ID: i64 = 0x746f_6b74;
 
@@ -226,6 +228,8 @@ pub struct Ledger {
     pub(super) duplicates: Duplicates,
     pub(super) folds: Folds,
     pub(super) session_fold: SessionFold,
+    pub(super) packing: Packing,
+    pub(super) user_days: UserDays,
     pub(super) availability: Availability,
     pub(super) session_config: crate::session::Config,
     pub(super) sinks: Sinks,
@@ -271,6 +275,8 @@ impl Ledger {
                 .map_err(|error| name_path(error, &place))?,
             session_fold: SessionFold::load(&connection, &options.sessions, options.clock.now())
                 .map_err(|error| name_path(error, &place))?,
+            packing: Packing::load(&connection).map_err(|error| name_path(error, &place))?,
+            user_days: UserDays::load(&connection).map_err(|error| name_path(error, &place))?,
             availability: Availability::load(&connection).map_err(|error| name_path(error, &place))?,
             session_config: options.sessions,
             sinks: Sinks::default(),
@@ -503,6 +509,7 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
         let schema =
             include_str!("schema.sql").replace("{measures}", &measures).replace("{folds}", include_str!("folds.sql"))
                 + include_str!("sessions.sql")
+                + include_str!("packed.sql")
                 + include_str!("availability.sql")
                 + include_str!("probe_use.sql")
                 + include_str!("audit.sql");

@@ -17,6 +17,8 @@ use crate::record::Micros;
 
 /// How often folds are written at the latest.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two steps of packing, where nothing else is to be done.
+const PACK_INTERVAL: Duration = Duration::from_millis(50);
 /// A failed commit is tried again after so many slices; between them a stop is noticed.
 const RETRY_SLICES: usize = 10;
 const RETRY_SLICE: Duration = Duration::from_millis(100);
@@ -45,6 +47,8 @@ pub(super) struct Thread {
     folds_written: Instant,
     retention_looked: Option<Instant>,
     deletions: VecDeque<Deletion>,
+    /// There is something left to pack.
+    packs: bool,
 }
 
 impl Thread {
@@ -58,7 +62,18 @@ impl Thread {
         let clock = ledger.clock.clone();
         let folds_written = clock.instant();
         let deletions = VecDeque::new();
-        Thread { folds_written, retention_looked: None, ledger, retention, status, spares, wakers, clock, deletions }
+        Thread {
+            folds_written,
+            retention_looked: None,
+            ledger,
+            retention,
+            status,
+            spares,
+            wakers,
+            clock,
+            deletions,
+            packs: true,
+        }
     }
 
     /// Tells those who wait for it that something was committed.
@@ -71,6 +86,8 @@ impl Thread {
         loop {
             let wait = if !self.deletions.is_empty() {
                 Duration::ZERO
+            } else if self.packs {
+                PACK_INTERVAL
             } else if self.is_dirty() {
                 FOLD_INTERVAL
             } else if self.ledger.session_fold.sessions.is_empty() {
@@ -271,7 +288,11 @@ impl Thread {
         if self.ledger.folds.is_large() || too_many_open || is_due {
             self.folds_written = now;
             self.attempt("folds", Ledger::write_folds)?;
+            self.packs = true;
             self.wake();
+        }
+        if self.packs && !self.ledger.folds.is_dirty() {
+            self.packs = self.pack()?;
         }
         let open = self.ledger.open_sessions();
         self.status.lock().sessions_open = open;
@@ -294,6 +315,14 @@ impl Thread {
             }
         }
         Ok(())
+    }
+
+    /// Packs a little; where the disk is full, that is left for later.
+    fn pack(&mut self) -> Result<bool, Error> {
+        match self.ledger.pack() {
+            Err(error) if error.is_passing() => Ok(false),
+            packed => packed,
+        }
     }
 
     /// Some steps of the deletion that was asked for first.
