@@ -56,7 +56,7 @@ impl Config {
         } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
         let session::Config { idle_timeout, max_open } = sessions;
-        let Retention { requests, probe_results, max_size } = retention;
+        let Retention { requests, content: _, probe_results, max_size } = retention;
         let Privacy { key_file, session_ids } = privacy;
         // The dimensions say themselves whether they are labels.
         let meter::Config { consumer_label, max_lines, new_series_hold, buckets, dimension_labels: _ } = meter;

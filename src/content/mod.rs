@@ -22,7 +22,7 @@ mod reader;
 mod snippet;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 mod words;
 
