@@ -174,7 +174,8 @@ impl Config {
 fn source_value(source: &Source) -> Value {
     let Source { tail, format, from_given: _ } = source;
     let tail::Source { name: source_name, path, from, max_line, follow: _ } = tail;
-    let crate::format::Config { format, timezone, fields, dimensions: _ } = format;
+    // Whether content is read is what the section `content` says.
+    let crate::format::Config { format, timezone, fields, dimensions: _, content: _ } = format;
     let fields: BTreeMap<_, _> = fields.iter().map(|(field, source)| (field.label(), field_value(source))).collect();
     json!({
         "name": source_name,
