@@ -11,8 +11,10 @@
 
 mod config;
 mod exchange;
+pub mod redact;
 mod view;
 
 pub use config::{Capture, Config, OwnPattern, Pattern};
 pub use exchange::{Exchange, Message, ToolCall};
+pub use redact::Redactor;
 pub use view::{Conversation, Erasure, Filter, Fragment, Hit, Page, Scope, Shown};
