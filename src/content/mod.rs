@@ -9,16 +9,21 @@
 //! shares. The reader redacts, compares and compresses; the ledger's writer stores the body just before the row, and removes
 //! at its start what has no row, so that neither is without the other after a crash.
 
+mod capture;
 mod captured;
 mod codec;
 mod config;
+mod cut;
+mod delta;
 mod error;
 mod exchange;
+mod heard;
 pub mod redact;
 mod reader;
 mod store;
 mod view;
 
+pub use capture::Capturer;
 pub use captured::Captured;
 pub use codec::{Codec, Key};
 pub use config::{Capture, Config, OwnPattern, Pattern};
