@@ -19,6 +19,9 @@ use crate::record::{Content, Record, Said};
 /// Bytes behind the bound of a text that are redacted with it, so that the cut does not split what the walk looks for.
 const MARGIN: usize = 4 << 10;
 
+/// Room for the JSON of a request that is kept for the next one.
+const MAX_KEPT: usize = 1 << 20;
+
 /// Captures on the reader's thread. Remembers which lists of messages are stored already.
 #[derive(Debug)]
 pub struct Capturer {
@@ -98,7 +101,9 @@ impl Capturer {
         }
         let start = out.len();
         self.codec.seal(&self.json, out)?;
-        self.json.shrink_to(MARGIN);
+        if self.json.capacity() > MAX_KEPT {
+            self.json = Vec::new();
+        }
         let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Ok(Some(Captured {
             body: at(start)..at(out.len()),
@@ -150,7 +155,11 @@ impl Capturer {
         let name = |name: &Cow<'_, str>| heard::short(name).to_owned();
         let calls = heard.tool_calls.iter();
         let tool_calls = calls
-            .map(|Call { id, name: called, arguments }| ToolCall { id: name(id), name: name(called), arguments: keep(arguments) })
+            .map(|Call { id, name: called, arguments }| ToolCall {
+                id: name(id),
+                name: name(called),
+                arguments: keep(arguments),
+            })
             .collect();
         let (role, tool_call_id) = (name(&heard.role), name(&heard.tool_call_id));
         Message { role, text, reasoning, tool_calls, tool_call_id, is_cut }
@@ -167,7 +176,10 @@ impl Capturer {
 
     fn take_counts(&mut self) -> Vec<(Arc<str>, u32)> {
         let counted = self.redactor.names().iter().zip(&mut self.counts);
-        counted.filter(|(_, count)| **count > 0).map(|(name, count)| (Arc::clone(name), std::mem::take(count))).collect()
+        counted
+            .filter(|(_, count)| **count > 0)
+            .map(|(name, count)| (Arc::clone(name), std::mem::take(count)))
+            .collect()
     }
 }
 

@@ -194,7 +194,9 @@ impl<'de> Visitor<'de> for TextVisitor {
 /// Arguments of a call: the text of a string, else the JSON itself.
 fn arguments(raw: &RawValue) -> Cow<'_, str> {
     let raw = raw.get();
-    if raw.starts_with('"') && let Ok(text) = serde_json::from_str::<Text<'_>>(raw) {
+    if raw.starts_with('"')
+        && let Ok(text) = serde_json::from_str::<Text<'_>>(raw)
+    {
         return text.0;
     }
     Cow::Borrowed(if raw == "null" { "" } else { raw })
@@ -520,7 +522,10 @@ mod tests {
     #[test]
     fn a_list_that_breaks_off_is_read_up_to_there() {
         for (raw, want) in [
-            (r#"[{"role":"user","content":"q1"},{"role":"assistant","content":"par"#, vec!["user: q1", "assistant: par CUT"]),
+            (
+                r#"[{"role":"user","content":"q1"},{"role":"assistant","content":"par"#,
+                vec!["user: q1", "assistant: par CUT"],
+            ),
             (r#"[{"role":"user","content":"q1"},{"ro"#, vec!["user: q1", ":  CUT"]),
             (r#"[{"role":"user","content":"a\u4f"#, vec!["user: a CUT"]),
             (r#"[{"role":"user","content":[{"type":"text","text":"a"#, vec!["user: a CUT"]),

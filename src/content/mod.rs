@@ -18,8 +18,8 @@ mod delta;
 mod error;
 mod exchange;
 mod heard;
-pub mod redact;
 mod reader;
+pub mod redact;
 mod store;
 mod view;
 
@@ -29,7 +29,7 @@ pub use codec::{Codec, Key};
 pub use config::{Capture, Config, OwnPattern, Pattern};
 pub use error::Error;
 pub use exchange::{Exchange, Message, ToolCall};
-pub use redact::Redactor;
 pub use reader::{MAX_THREAD, Reader};
+pub use redact::Redactor;
 pub use store::{CONTENT_FILE, Keeping, Store};
 pub use view::{Conversation, Erasure, Filter, Fragment, Hit, Page, Scope, Shown};

@@ -67,12 +67,7 @@ impl Field {
     pub fn is_content(self) -> bool {
         matches!(
             self,
-            Field::Messages
-                | Field::System
-                | Field::Question
-                | Field::Answer
-                | Field::Reasoning
-                | Field::ToolCalls
+            Field::Messages | Field::System | Field::Question | Field::Answer | Field::Reasoning | Field::ToolCalls
         )
     }
 }

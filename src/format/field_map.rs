@@ -11,8 +11,8 @@ use std::borrow::Cow;
 
 use super::config::{Config, Field, FieldSource};
 use super::draft::{Draft, Reading, Source, status_of};
-use super::{json, said};
 use super::scalar::{Scalar, Time, parse_trace_id};
+use super::{json, said};
 use crate::record::{Anomalies, Content, Cost, Currency, MAX_TOKENS, Mode, Record, Reject, ServiceTier, Skip};
 
 /// Keys of one object with the raw JSON text of their values.

@@ -86,7 +86,11 @@ fn a_changed_history_starts_anew_where_it_changed_and_a_repeated_line_has_nothin
     let mut world = World::new(&config());
     let (first, _) = world.turn(&["user q1"], "a1");
     let (_, exchange) = world.turn(&["user q1"], "a1");
-    assert_eq!(texts(&exchange), ["assistant a1"], "the ledger drops a duplicate line; a retry has an answer of its own");
+    assert_eq!(
+        texts(&exchange),
+        ["assistant a1"],
+        "the ledger drops a duplicate line; a retry has an answer of its own"
+    );
     let (_, exchange) = world.turn(&["user q1, said otherwise", "assistant a1", "user q2"], "a2");
     assert_eq!(texts(&exchange).len(), 4);
     // An answer that the client changed, or the log did not have, is new.
@@ -126,8 +130,7 @@ fn nobody_else_s_conversation_is_known() {
 #[test]
 fn only_who_is_named_is_captured() {
     let capture = Capture { gateways: vec!["a".into()], consumers: vec!["c".into()] };
-    let mut capturer =
-        Capturer::build(&Config { capture, ..Config::default() }, Codec::build(None).unwrap(), KEY, []);
+    let mut capturer = Capturer::build(&Config { capture, ..Config::default() }, Codec::build(None).unwrap(), KEY, []);
     let record = |consumer: &'static str| Record {
         consumer: consumer.into(),
         content: Some(Box::new(Content { question: text("q"), ..Content::default() })),

@@ -108,12 +108,7 @@ impl Codec {
         // Which dictionary it was tells the body's first byte.
         compressor.set_parameter(CParameter::DictIdFlag(false)).map_err(failed)?;
         let decompressor = Decompressor::with_prepared_dictionary(&DECODER).map_err(failed)?;
-        Ok(Codec {
-            compressor,
-            decompressor: Mutex::new(decompressor),
-            key: key.cloned(),
-            random: SystemRandom::new(),
-        })
+        Ok(Codec { compressor, decompressor: Mutex::new(decompressor), key: key.cloned(), random: SystemRandom::new() })
     }
 
     /// Whether it encrypts.

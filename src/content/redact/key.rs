@@ -87,7 +87,8 @@ pub(super) fn token(seen: Seen<'_>, at: usize) -> Option<Range<usize>> {
             let (beginning, least) = BEGINNINGS.iter().find(|(beginning, _)| rest.starts_with(beginning))?;
             let start = at + beginning.len();
             let decided = seen.run_within(start, DECIDED, is_token);
-            (decided >= *least && has_digit(seen, start..start + decided)).then(|| at..start + seen.run(start, is_token))
+            (decided >= *least && has_digit(seen, start..start + decided))
+                .then(|| at..start + seen.run(start, is_token))
         }
         _ => None,
     }
@@ -97,9 +98,8 @@ pub(super) fn token(seen: Seen<'_>, at: usize) -> Option<Range<usize>> {
 fn web_token(seen: Seen<'_>, at: usize) -> Option<Range<usize>> {
     let head = seen.run_within(at, DECIDED * 2, is_token);
     let body = at + head + 1;
-    let is_one = head >= MIN_PART
-        && seen.get(at + head) == Some(b'.')
-        && seen.run_within(body, MIN_PART, is_token) == MIN_PART;
+    let is_one =
+        head >= MIN_PART && seen.get(at + head) == Some(b'.') && seen.run_within(body, MIN_PART, is_token) == MIN_PART;
     is_one.then(|| body + seen.run(body, |byte| is_token(byte) || byte == b'.')).map(|end| at..end)
 }
 

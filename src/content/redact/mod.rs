@@ -37,7 +37,7 @@ const PAD: &str = "·";
 /// # Errors
 /// It is no expression, or too large.
 pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build()
+    regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED).build()
 }
 
 /// Finds and blots out.

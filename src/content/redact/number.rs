@@ -93,7 +93,8 @@ fn is_card(seen: Seen<'_>, range: Range<usize>) -> bool {
         count += 1;
     }
     let digits = digits.get(..count).unwrap_or_default();
-    let head = digits.iter().chain(std::iter::repeat(&0)).take(4).fold(0_u32, |head, digit| head * 10 + u32::from(*digit));
+    let head =
+        digits.iter().chain(std::iter::repeat(&0)).take(4).fold(0_u32, |head, digit| head * 10 + u32::from(*digit));
     let fits = match head {
         4000..=4999 => matches!(count, 13 | 16 | 19),
         5100..=5599 | 2221..=2720 => count == 16,
@@ -165,7 +166,10 @@ pub(super) fn marked_phone(seen: Seen<'_>, at: usize) -> Option<Range<usize>> {
     }
     for _ in 0..=MAX_GROUPS {
         let group = seen.run(next, |byte| byte.is_ascii_digit());
-        if group == 0 || digits + group > INTERNATIONAL.1 || !ends(seen, next + group) && seen.get(next + group) != Some(b'.') {
+        if group == 0
+            || digits + group > INTERNATIONAL.1
+            || !ends(seen, next + group) && seen.get(next + group) != Some(b'.')
+        {
             break;
         }
         (digits, next) = (digits + group, next + group);

@@ -115,7 +115,10 @@ fn keys_and_tokens() {
         ("max_tokens=4096, total_token: 12345678", "max_tokens=4096, total_token: 12345678"),
         ("api_key=os.environ, password: at least 8", "api_key=os.environ, password: at least 8"),
         ("the bearer of this letter; Bearer token", "the bearer of this letter; Bearer token"),
-        ("-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----"),
+        (
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+        ),
         ("eyJ0 e.g. x==y a:b c::d", "eyJ0 e.g. x==y a:b c::d"),
     ] {
         assert_eq!(short(text), want, "{text}");
@@ -139,7 +142,10 @@ fn only_what_is_asked_for_is_redacted_and_own_expressions_come_first() {
         ..Config::default()
     };
     let redactor = Redactor::build(&config);
-    assert_eq!(redactor.names().iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["phone", "employee", "word", "broken"]);
+    assert_eq!(
+        redactor.names().iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+        ["phone", "employee", "word", "broken"]
+    );
     let mut counts = vec![0; 4];
     let text = "E-13800138000 13800138000 a@b.com secret ‹word› secret";
     let redacted = redactor.redact(text, &mut counts).into_owned();
@@ -157,9 +163,38 @@ fn hostile_text_takes_linear_time() {
     let redactor = Redactor::build(&Config { redact_patterns: vec![own], ..Config::default() });
     let mut counts = vec![0; redactor.names().len()];
     for piece in [
-        "a", "1", "@", "a@", "1 ", "1-", "+1", "+1 ", "(", "-", "=", ":", "eyJ-", "sk-", "bearer ", "bearer/", "api_key=",
-        "api_key=\"", "\"", "password:", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "-----END ", "‹", "‹email", "‹email·", "·",
-        "a.b", "a@a.", "4111 ", "13800138000@", "中",
+        "a",
+        "1",
+        "@",
+        "a@",
+        "1 ",
+        "1-",
+        "+1",
+        "+1 ",
+        "(",
+        "-",
+        "=",
+        ":",
+        "eyJ-",
+        "sk-",
+        "bearer ",
+        "bearer/",
+        "api_key=",
+        "api_key=\"",
+        "\"",
+        "password:",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN ",
+        "-----END ",
+        "‹",
+        "‹email",
+        "‹email·",
+        "·",
+        "a.b",
+        "a@a.",
+        "4111 ",
+        "13800138000@",
+        "中",
     ] {
         let text = piece.repeat((1 << 18) / piece.len());
         let redacted = redactor.redact(&text, &mut counts);

@@ -19,9 +19,9 @@ use std::borrow::Cow;
 
 use super::config::Config;
 use super::draft::{Draft, MAX_BYTES, MAX_TOTAL, Reading, Source, status_of};
-use super::{json, said};
 use super::scalar::{Scalar, Time, parse_trace_id};
 use super::usage::Details;
+use super::{json, said};
 use crate::record::{Anomaly, Content, MAX_TOKENS, Mode, Reject, Said, Skip};
 
 /// Size of the tables that find a key's slot.
@@ -282,8 +282,7 @@ fn read_inner(text: &str) -> (Inner<'_>, bool) {
     let mut inner = Inner::default();
     let whole = json::read_object(text, &mut |key, raw| {
         let Some(index) = Inner::index(&key) else { return };
-        *inner.at(index) =
-            if index.is_said() { Scalar::Nested(Cow::Borrowed(raw)) } else { Scalar::from_json(raw) };
+        *inner.at(index) = if index.is_said() { Scalar::Nested(Cow::Borrowed(raw)) } else { Scalar::from_json(raw) };
     });
     (inner, whole.is_ok())
 }
