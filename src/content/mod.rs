@@ -12,13 +12,18 @@
 //! [`Store`] is the writer's side and [`Reader`] what reads beside it. Text lies in partitions of which nothing is ever deleted: they
 //! are written anew without what is to go, so that after an erasure no byte of it is left in pages, index or log.
 
+mod capture;
 mod captured;
 mod codec;
 mod config;
+mod cut;
+mod delta;
 mod error;
 mod exchange;
+mod heard;
 mod partition;
 mod reader;
+pub mod redact;
 mod snippet;
 mod store;
 #[cfg(test)]
@@ -26,11 +31,13 @@ pub(crate) mod tests;
 mod view;
 mod words;
 
+pub use capture::Capturer;
 pub use captured::Captured;
 pub use codec::{Codec, Key};
 pub use config::{Capture, Config, OwnPattern, Pattern};
 pub use error::Error;
 pub use exchange::{Exchange, Message, ToolCall};
 pub use reader::{MAX_THREAD, Reader};
+pub use redact::Redactor;
 pub use store::{CONTENT_FILE, Counts, Keeping, New, Selection, Store, truncate_log};
 pub use view::{Conversation, Erasure, Filter, Fragment, Hit, Page, Scope, Shown};

@@ -29,7 +29,7 @@ use self::probing::{LookPrices, Prober};
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
-use crate::content;
+use crate::content::{self, Capturer, Codec};
 use crate::ledger::writer::{Handle, Writer};
 use crate::ledger::{self, DataDir, Ledger};
 use crate::meter::Meter;
@@ -43,6 +43,8 @@ const DRAIN: Duration = Duration::from_secs(8);
 const LAST_WORK: Duration = Duration::from_secs(1);
 /// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
+/// Lists of messages that are known again after a start.
+const KNOWN_LISTS: usize = 100_000;
 /// How long a first start may keep the metrics back while it reads history.
 const FIRST_READ: Duration = Duration::from_secs(60);
 
@@ -189,7 +191,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
         rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
         timezone: config.timezone.clone(),
         sessions: config.sessions.clone(),
-        content: content::Keeping::default(),
+        content: content::Keeping { key: content_key(config)?, index_encrypted: config.content.index_encrypted },
         clock: clock.clone(),
     };
     let mut ledger = Ledger::open(options, Arc::clone(&meter))?;
@@ -198,17 +200,37 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
     Ok(Opened { ledger, meter, table, price_ids, privacy })
 }
 
+/// The key under which content is encrypted, if it is.
+fn content_key(config: &Config) -> Result<Option<content::Key>, Error> {
+    let file = config.content.encryption_key_file.as_deref();
+    Ok(file.map(content::Key::read).transpose().map_err(ledger::Error::from)?)
+}
+
+/// What captures for the reader; it knows what is stored already.
+///
+/// # Errors
+/// The key of the content cannot be read, or the ledger.
+pub fn capturer(config: &Config, privacy: &ledger::Privacy, ledger: &Ledger) -> Result<Capturer, Error> {
+    let codec = Codec::build(content_key(config)?.as_ref()).map_err(ledger::Error::from)?;
+    let known = ledger.known_lists(KNOWN_LISTS)?;
+    Ok(Capturer::build(&config.content, codec, &privacy.key, known.into_iter().rev()))
+}
+
 /// The decoders of a configuration's sources, in their order, as the reader wants them.
 ///
 /// # Errors
 /// A source's format is unknown.
-pub fn feeds(sources: &[config::Source]) -> Result<Vec<(String, String, Feed)>, Error> {
+pub fn feeds(config: &Config) -> Result<Vec<(String, String, Feed)>, Error> {
+    // Without a data directory nothing that was said could be kept.
+    let is_kept = config.data_dir.path().is_some();
     let feed = |source: &config::Source| {
         let dimensions = source.format.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
-        let feed = Feed { decoder: format::Decoder::build(&source.format)?, dimensions };
+        let content = is_kept && config.content.capture.may_cover(&source.tail.name);
+        let format = format::Config { content, ..source.format.clone() };
+        let feed = Feed { decoder: format::Decoder::build(&format)?, dimensions };
         Ok((source.tail.name.clone(), source.tail.path.clone(), feed))
     };
-    sources.iter().map(feed).collect()
+    config.sources.iter().map(feed).collect()
 }
 
 /// The stored positions of a ledger. One that cannot be read is an error: to begin anew would count twice.
@@ -249,7 +271,8 @@ impl Daemon {
         let tail = tail::Tail::new(tails, positions(&ledger)?)?;
         let look_prices = LookPrices { table: Arc::clone(&table), ids: price_ids.clone().into() };
         let prices = Prices::new(Arc::clone(&table), price_ids, config.pricing.mode);
-        let reader = Reader::new(tail, feeds(&config.sources)?, prices, clock.clone());
+        let capturer = capturer(&config, &privacy, &ledger)?;
+        let reader = Reader::new(tail, feeds(&config)?, prices, capturer, clock.clone());
         let (wake, woken) = Wake::channel();
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
@@ -395,6 +418,10 @@ pub fn worst_case_memory(config: &Config) -> Vec<(&'static str, u64)> {
         // A line is held once raw and once more joined or decoded.
         ("longest line, raw and decoded", longest * 2),
         ("block buffers and positions of the tail", 2 * MIB),
+        (
+            "captured content: lists of messages, one request",
+            8 * MIB + if config.content.capture.is_off() { 0 } else { config.content.max_size * 4 },
+        ),
         ("batches: being filled, waiting, being written", 3 * (MIB * 3 + MIB)),
         ("duplicate window: 1,000,000 keys", 24 * MIB),
         ("dictionaries of the ledger", 12 * MIB),
