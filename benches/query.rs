@@ -132,6 +132,7 @@ fn options(folder: &Path) -> Options {
         timezone: TimeZone::get("Asia/Shanghai").expect("a time zone"),
         clock: Clock::manual(END),
         sessions: tokentail::session::Config::default(),
+        content: tokentail::content::Keeping::default(),
     }
 }
 

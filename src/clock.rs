@@ -16,6 +16,15 @@ enum Source {
     Manual { wall: Arc<AtomicI64>, origin: Instant, elapsed: Arc<AtomicI64> },
 }
 
+/// When a question is cut.
+#[derive(Clone, Debug)]
+pub struct Deadline {
+    /// Reads time.
+    pub clock: Clock,
+    /// The end.
+    pub at: Instant,
+}
+
 impl Clock {
     /// The machine's clock.
     #[must_use]

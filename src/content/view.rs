@@ -104,6 +104,9 @@ pub struct Erasure {
     pub bytes: u64,
     /// Names of sessions and users that rows no longer tell.
     pub names: u64,
+    /// Somebody reads the database at an older moment: bytes stand in the write-ahead log until that ends, and are removed then
+    /// without being asked for again.
+    pub waits_for_reader: bool,
 }
 
 /// A conversation with its text.

@@ -29,6 +29,7 @@ use self::probing::{LookPrices, Prober};
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
+use crate::content;
 use crate::ledger::writer::{Handle, Writer};
 use crate::ledger::{self, DataDir, Ledger};
 use crate::meter::Meter;
@@ -188,6 +189,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
         rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
         timezone: config.timezone.clone(),
         sessions: config.sessions.clone(),
+        content: content::Keeping::default(),
         clock: clock.clone(),
     };
     let mut ledger = Ledger::open(options, Arc::clone(&meter))?;

@@ -119,6 +119,7 @@ mod tests {
             rollup_seconds: ROLLUP_HOUR,
             timezone: TimeZone::UTC,
             sessions: crate::session::Config::default(),
+            content: crate::content::Keeping::default(),
             clock: Clock::manual(NOW),
         };
         let meter = Arc::new(Mutex::new(Meter::new(meter::Config::default())));

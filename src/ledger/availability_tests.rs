@@ -23,6 +23,7 @@ fn open(data_dir: DataDir, clock: &Clock) -> (Ledger, Arc<Mutex<Meter>>) {
         rollup_seconds: ROLLUP_HOUR,
         timezone: jiff::tz::TimeZone::UTC,
         sessions: crate::session::Config::default(),
+        content: crate::content::Keeping::default(),
         clock: clock.clone(),
     };
     (Ledger::open(options, Arc::clone(&meter)).unwrap(), meter)

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use crate::content::Captured;
 use crate::meter::SourceCounts;
 use crate::record::{Attributes, Cost, Priced, Record, Row, Usage};
 use crate::session::Messages;
@@ -45,6 +46,8 @@ pub(super) struct Entry {
     pub(super) exemplar: Option<[u8; 16]>,
     /// The row opened a closed part of its session again.
     pub(super) reopened: bool,
+    /// Which of the batch's captured contents is this request's, counted from 1; 0 for none.
+    pub(super) content: u32,
     pub(super) source: usize,
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Entry {
 pub struct Batch {
     pub(super) text: Vec<u8>,
     pub(super) entries: Vec<Entry>,
+    /// Captured contents; their bodies lie in `text`.
+    pub(super) contents: Vec<Captured>,
     /// Names of the sources and what the batch adds to their counts.
     pub(super) sources: Vec<(String, SourceCounts)>,
     /// Changed positions: file and JSON.
@@ -91,10 +96,11 @@ impl Batch {
     /// An empty batch for these sources in the memory of a committed one, whose room is kept.
     #[must_use]
     pub fn reuse(self, sources: &[String]) -> Batch {
-        let Batch { mut text, mut entries, .. } = self;
+        let Batch { mut text, mut entries, mut contents, .. } = self;
         text.clear();
         entries.clear();
-        Batch { text, entries, ..Batch::new(sources) }
+        contents.clear();
+        Batch { text, entries, contents, ..Batch::new(sources) }
     }
 
     /// The counts of a source, to be added to.
@@ -129,8 +135,22 @@ impl Batch {
             && self.sources.iter().all(|(_, counts)| counts.is_empty())
     }
 
+    /// The text of the batch: where the body of a captured content is sealed to before its request is added.
+    pub fn text_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
     /// Adds a request.
     pub fn push(&mut self, record: &Record<'_>, context: &Context<'_>) {
+        self.push_captured(record, context, None);
+    }
+
+    /// Adds a request with what was captured of it, whose body is in the batch's text already.
+    pub fn push_captured(&mut self, record: &Record<'_>, context: &Context<'_>, content: Option<Captured>) {
+        let content = content.map_or(0, |captured| {
+            self.contents.push(captured);
+            u32::try_from(self.contents.len()).unwrap_or(0)
+        });
         let gateway = self.sources.get(context.source).map_or("", |(name, _)| name.as_str());
         let start = self.text.len();
         append_key(&mut self.text, gateway, record, context.line);
@@ -201,6 +221,7 @@ impl Batch {
             messages,
             exemplar: None,
             reopened: false,
+            content,
             source: context.source,
         });
         if let Some(counts) = self.counts(context.source) {

@@ -59,6 +59,7 @@ mod tests;
 mod usage;
 pub mod writer;
 
+pub use crate::clock::Deadline;
 pub use adjustment_query::Adjusted;
 pub use availability::{ProbeResult, TargetDefinition};
 pub use availability_query::{AvailabilityQuery, Facts, TargetFacts, request_counts};
@@ -71,7 +72,7 @@ pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use inspect_targets::TargetInfo;
 pub use intern::Privacy;
 pub use measure::{Measure, Measures};
-pub use moment::{Deadline, Moment, is_cut};
+pub use moment::{Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
 pub use probe_use::ProbeUse;
 pub use reprice::{Repriced, Repricing};

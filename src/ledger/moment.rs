@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use foldhash::quality::RandomState;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -20,7 +19,7 @@ use super::measure::{Measure, Measures};
 use super::open::{Error, open_for_reading};
 use super::row;
 use super::session::{PART, read_part, stored_part};
-use crate::clock::Clock;
+use crate::clock::Deadline;
 use crate::record::{Attributes, Currency, Micros, Row};
 use crate::session::{DerivedId, Key, Name, Part};
 
@@ -29,15 +28,6 @@ const MAX_REMEMBERED: usize = 65_536;
 
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const PROGRESS_STEPS: i32 = 2_000;
-
-/// When a question is cut.
-#[derive(Clone, Debug)]
-pub struct Deadline {
-    /// Reads time.
-    pub clock: Clock,
-    /// The end.
-    pub at: Instant,
-}
 
 /// One moment of a ledger. What is committed after the first question is not seen.
 #[derive(Debug)]

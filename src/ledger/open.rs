@@ -142,6 +142,9 @@ pub enum Error {
     /// The text that says where a page goes on is none of this list.
     #[error("read the cursor: it is none of this list; begin with the first page")]
     Cursor,
+    /// The captured conversations.
+    #[error(transparent)]
+    Content(#[from] crate::content::Error),
     /// A stored value cannot be understood.
     #[error("read the ledger: {0}")]
     Stored(String),
@@ -151,7 +154,10 @@ impl Error {
     /// Whether the same step may succeed later without anybody changing the ledger: nothing was lost, try again.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Error::Full(_) | Error::Unwritable(_))
+        match self {
+            Error::Content(error) => error.is_passing(),
+            other => matches!(other, Error::Full(_) | Error::Unwritable(_)),
+        }
     }
 
     /// Whether the user has to change something before anything can be done: exit code 2 rather than 1.
@@ -214,6 +220,8 @@ pub struct Options {
     pub clock: Clock,
     /// When sessions end, and how many are held open.
     pub sessions: crate::session::Config,
+    /// How captured conversations are kept, if there are any.
+    pub content: crate::content::Keeping,
 }
 
 /// The ledger, opened for writing. One process holds it at a time.

@@ -24,6 +24,7 @@ pub(super) fn options(folder: &Path) -> Options {
         rollup_seconds: ROLLUP_HOUR,
         timezone: jiff::tz::TimeZone::UTC,
         sessions: crate::session::Config::default(),
+        content: crate::content::Keeping::default(),
         clock: Clock::manual(NOW),
     }
 }

@@ -41,6 +41,7 @@ fn open(folder: &Path) -> (Ledger, Arc<Mutex<Meter>>) {
         rollup_seconds: ROLLUP_HOUR,
         timezone: TimeZone::UTC,
         sessions: crate::session::Config::default(),
+        content: crate::content::Keeping::default(),
         clock: Clock::manual(NOW),
     };
     (Ledger::open(options, Arc::clone(&meter)).unwrap(), meter)

@@ -3,7 +3,8 @@
 //! [`By`] is what figures are grouped by, [`usage`] the time of use with its turns, tokens and cost, [`totals`] the
 //! requests with errors, tokens and cost: by group, over time, the first of them. [`cost`] is what those totals come to in
 //! one currency, and what counters say besides. [`forecast`] and [`anomaly`] are arithmetic over such sums, [`outlook`] a
-//! month's, [`budget`] compares them with limits. [`recent`] is the last hour by minutes, [`turns`] one session, [`sla`] a
+//! month's, [`budget`] compares them with limits. [`conversations`] are the captured ones with their names.
+//! [`recent`] is the last hour by minutes, [`turns`] one session, [`sla`] a
 //! month's availability. Reads one moment of a ledger and computes; [`document`] is how an answer is written, [`shape`] how
 //! each thing looks in JSON.
 
@@ -13,6 +14,7 @@ mod amounts;
 pub mod anomaly;
 pub mod budget;
 mod by;
+pub mod conversations;
 pub mod cost;
 pub mod document;
 pub mod exchange;

@@ -35,6 +35,7 @@ fn ledger(folder: &Path) -> Ledger {
         rollup_seconds: ROLLUP_HOUR,
         timezone: jiff::tz::TimeZone::UTC,
         sessions: crate::session::Config::default(),
+        content: crate::content::Keeping::default(),
         clock: Clock::manual(NOW),
     };
     Ledger::open(options, Arc::new(Mutex::new(Meter::new(meter::Config::default())))).unwrap()

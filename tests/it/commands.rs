@@ -89,6 +89,7 @@ fn add_outage(data: &Path) {
         timezone: jiff::tz::TimeZone::UTC,
         clock: clock.clone(),
         sessions: tokentail::session::Config::default(),
+        content: tokentail::content::Keeping::default(),
     };
     let meter = Arc::new(Mutex::new(Meter::new(tokentail::meter::Config::default())));
     let mut ledger = Ledger::open(options, meter).expect("open the ledger");

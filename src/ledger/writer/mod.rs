@@ -18,6 +18,7 @@ use super::retention::Deleted;
 use super::sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 use super::tally::Tally;
 use super::usage::Usage;
+use crate::content::{Erasure, Scope};
 use crate::meter::SourceCounts;
 use crate::record::Micros;
 use crate::session::id::Grouping;
@@ -78,6 +79,7 @@ enum Message {
     Usage([i64; 2], SyncSender<Vec<Usage>>),
     Note(String, u64, String, SyncSender<bool>),
     Delete(Micros, String, SyncSender<Deleted>),
+    Erase(Scope, String, SyncSender<Erasure>),
     ClockStep,
     Stop,
 }
@@ -248,6 +250,17 @@ impl Handle {
     pub fn delete_before(&self, before: Micros, by: &str) -> Result<Deleted, Ended> {
         let (reply, answer) = sync_channel(1);
         self.sender.send(Message::Delete(before, by.to_owned(), reply)).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
+    }
+
+    /// Erases captured conversations and the names that lead to them, a few between two batches, and writes down who asked.
+    /// Returns when nothing of them is left, or as soon as only a reader that is still open holds some of it.
+    ///
+    /// # Errors
+    /// The writer has ended; what was erased so far is gone.
+    pub fn erase(&self, scope: Scope, by: &str) -> Result<Erasure, Ended> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Erase(scope, by.to_owned(), reply)).map_err(|_| Ended)?;
         answer.recv().map_err(|_| Ended)
     }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::{Message, QUEUE, Spares, Status, Wakers};
 use crate::clock::Clock;
+use crate::content::Erasure;
 use crate::ledger::batch::Batch;
 use crate::ledger::config::Retention;
 use crate::ledger::open::{Error, Ledger};
@@ -162,6 +163,10 @@ impl Thread {
                 }
                 Ok(Message::Delete(before, by, reply)) => {
                     self.deletions.push_back(Deletion { before, by, requests: 0, reply });
+                }
+                Ok(Message::Erase(scope, by, reply)) => {
+                    let _ = (scope, by);
+                    let _ = reply.send(Erasure::default());
                 }
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
