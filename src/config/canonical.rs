@@ -40,6 +40,7 @@ impl Config {
             sla,
             meter,
             retention,
+            content: _,
             privacy,
             reports,
             web,
@@ -132,6 +133,7 @@ fn sink_value(sink: &otlp::Config) -> Value {
         timeout,
         trace,
         from,
+        content,
         service_name,
         resource,
     } = sink;
@@ -152,6 +154,7 @@ fn sink_value(sink: &otlp::Config) -> Value {
         "timeout": duration_text(*timeout),
         "trace": name(*trace, &otlp::Trace::ALL),
         "from": name(*from, &otlp::From::ALL),
+        "content": content,
         "service_name": service_name,
         "resource": resource.iter().cloned().collect::<BTreeMap<_, _>>(),
     })

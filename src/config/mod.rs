@@ -99,6 +99,8 @@ pub struct Config {
     pub meter: meter::Config,
     /// The section `retention`.
     pub retention: ledger::Retention,
+    /// The section `content`.
+    pub content: crate::content::Config,
     /// The section `privacy`.
     pub privacy: Privacy,
     /// The section `reports`.
@@ -133,6 +135,7 @@ impl Default for Config {
             sla: crate::sla::Config::default(),
             meter: meter::Config::default(),
             retention: ledger::Retention::default(),
+            content: crate::content::Config::default(),
             privacy: Privacy::default(),
             reports: crate::report::schedule::Config::default(),
             web: crate::web::Config::default(),

@@ -173,6 +173,15 @@ pub fn data_dir(config: &Config) -> DataDir {
     }
 }
 
+/// The key of captured content, where it is encrypted.
+///
+/// # Errors
+/// Its file cannot be used.
+pub fn content_key(config: &Config) -> Result<Option<content::Key>, Error> {
+    let key = config.content.encryption_key_file.as_deref().map(content::Key::read).transpose();
+    key.map_err(|error| Error::Ledger(error.into()))
+}
+
 /// Opens the ledger for writing, with prices and pseudonyms.
 ///
 /// # Errors
@@ -189,7 +198,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
         rollup_seconds: figures::rollup_seconds(&config.timezone, clock.now()),
         timezone: config.timezone.clone(),
         sessions: config.sessions.clone(),
-        content: content::Keeping::default(),
+        content: content::Keeping { key: content_key(config)?, index_encrypted: config.content.index_encrypted },
         clock: clock.clone(),
     };
     let mut ledger = Ledger::open(options, Arc::clone(&meter))?;
@@ -236,6 +245,7 @@ impl Daemon {
         // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
         let bound = web::bind(&config.web).await?;
         let sinks = sinks::build(&config.sinks, &clock)?;
+        let key = content_key(&config)?;
         let Opened { mut ledger, meter, table, price_ids, privacy } = open(&config, &clock)?;
         ledger.keep_configuration(&config.without_secrets())?;
         ledger.keep_targets(&config.target_definitions(), &config.sla)?;
@@ -255,7 +265,7 @@ impl Daemon {
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(
             &config,
-            (&table, privacy),
+            (&table, privacy, key),
             meter,
             writer.handle(),
             reader.status(),

@@ -41,6 +41,7 @@ fn sorts() -> Vec<&'static str> {
 struct Used {
     figures: BTreeMap<String, Figures>,
     models: BTreeMap<String, Vec<String>>,
+    gateways: BTreeMap<String, Vec<String>>,
     sessions: BTreeMap<String, u64>,
     budgets: Vec<Standing>,
 }
@@ -66,6 +67,14 @@ impl Used {
             figures.entry(consumer.clone()).or_default().add(&found);
             models.entry(consumer).or_default().extend((!model.is_empty()).then_some(model));
         }
+        let mut gateways = BTreeMap::<String, Vec<String>>::new();
+        // Elsewhere it makes no difference by which gateway a consumer came.
+        if !asked.instance.capture.is_off() {
+            for (values, _) in totals(moment, &question(&["consumer", "gateway"])?)?.groups {
+                let [consumer, gateway] = <[String; 2]>::try_from(values).unwrap_or_default();
+                gateways.entry(consumer).or_default().push(gateway);
+            }
+        }
         let used = usage::Question {
             by: vec![asked.column(moment, "consumer")?],
             since: period.since.unwrap_or(Micros::MIN),
@@ -76,7 +85,7 @@ impl Used {
         let sessions = sessions.filter_map(|(values, figures)| Some((values.into_iter().next()?, figures.sessions)));
         let instance = &asked.instance;
         let budgets = budget::standings(moment, &instance.zone, &instance.budgets, instance.now)?;
-        Ok(Used { figures, models, sessions: sessions.collect(), budgets })
+        Ok(Used { figures, models, gateways, sessions: sessions.collect(), budgets })
     }
 
     fn told(&self, asked: &Asked<'_>, moment: &Moment, name: &str, figures: &Figures) -> Result<Value, Problem> {
@@ -93,9 +102,17 @@ impl Used {
             "sessions": self.sessions.get(name).copied().unwrap_or(0), "first_seen": seen(Order::Ascending)?,
             "last_seen": seen(Order::Descending)?, "models": self.models.get(name).cloned().unwrap_or_default(),
             "budgets": budgets.get_mut("budgets").map(Value::take),
-            // Contents are not kept by this version.
-            "captured": false,
+            "captured": self.is_captured(asked, name),
         }))
+    }
+
+    /// Whether what a consumer says is kept, by any gateway that it used.
+    fn is_captured(&self, asked: &Asked<'_>, name: &str) -> bool {
+        let capture = &asked.instance.capture;
+        // The configuration names it as the log does; the ledger may have a pseudonym of it.
+        let named = |logged: &String| asked.consumer_names(logged).iter().any(|stored| stored == name);
+        let gateways = self.gateways.get(name).map_or(&[][..], Vec::as_slice);
+        gateways.iter().any(|gateway| capture.covers(gateway, name)) || capture.consumers.iter().any(named)
     }
 }
 

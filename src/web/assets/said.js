@@ -8,6 +8,7 @@ import { h, island } from "./dom.js";
 import { bytes, count, foreign } from "./format.js";
 import { MOST, elements, isReady, ready } from "./markdown.js";
 import { badge } from "./panel.js";
+import { to } from "./place.js";
 import { named, t } from "./words.js";
 
 /// A folded text shows this many characters and lines.
@@ -144,7 +145,7 @@ export function exchange(answer) {
   const { conversation, messages, answer: reply } = answer;
   if (conversation.erased) return h("p", { class: "about" }, t("content.erased"));
   return h("div", { class: "exchange" },
-    conversation.earlier ? h("p", { class: "dim small" }, t("content.earlier", { n: count(conversation.earlier) })) : null,
+    conversation.earlier ? h("p", { class: "dim small" }, t("content.earlier", { n: count(conversation.earlier) }), conversation.previous ? [" ", h("a", { href: to("requests", conversation.previous) }, t("content.previous"))] : null) : null,
     messages.map((one, index) => message(one, `m${index}`)),
     reply ? message(reply, "answer") : h("p", { class: "dim small" }, t("content.no_answer")));
 }
