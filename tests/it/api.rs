@@ -144,6 +144,17 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ("/api/v1/sla/outages", &["", "?since=7d&target=chat&limit=3"]),
     ("/api/v1/prices", &["", "?provider=openai&limit=1000"]),
     ("/api/v1/prices/match", &["?model=gpt-4o", "?model=none&provider=openai&at=2026-01-01"]),
+    (
+        "/api/v1/conversations",
+        &[
+            "",
+            "?q=\"order number\"&session=long-session&limit=2",
+            "?model=gpt-4o&consumer=app&user=alice&gateway=higress&month=2026-11&mode=stream&route=x",
+        ],
+    ),
+    // Nothing is captured here.
+    ("/api/v1/conversations/{id}", &[]),
+    ("/api/v1/me", &[""]),
     ("/api/v1/status", &[""]),
     ("/api/v1/openapi.json", &[""]),
 ];
@@ -271,6 +282,58 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
     }
     assert!(refused(&sidecar, "/api/v1/sla?target=chta", 404).1.contains("`chat`"));
     assert_eq!(sidecar.ask("POST", "/api/v1/sessions", &[]).status, 405);
+}
+
+#[test]
+fn nothing_is_known_of_what_was_said_where_nothing_is_captured() {
+    let (sidecar, folder) = start();
+    assert_eq!(get(&sidecar, "/api/v1/conversations")["conversations"], json!([]));
+    assert_eq!(refused(&sidecar, "/api/v1/conversations/1", 404).0, "not_found");
+    assert_eq!(get(&sidecar, "/api/v1/requests/1")["content_url"], Value::Null);
+    assert_eq!(get(&sidecar, "/api/v1/sessions/long-session")["content_url"], Value::Null);
+    assert_eq!(get(&sidecar, "/api/v1/me")["capture"], json!({"gateways": [], "consumers": []}));
+    assert_eq!(get(&sidecar, "/api/v1/consumers/app")["consumer"]["captured"], false);
+    for (format, text) in [("jsonl", ""), ("chat", ""), ("json", "[]\n")] {
+        let answer = sidecar.get(&format!("/api/v1/conversations/export?format={format}"));
+        assert_eq!((answer.status, answer.text()), (200, text.to_owned()), "{format}");
+    }
+    let data = folder.path().join("data");
+    let listed = run(arguments!["conversations", "list", "--data-dir", data]).expect_code(0).stdout;
+    assert!(listed.contains("content.capture is off"), "{listed}");
+    let shown = run(arguments!["conversations", "show", "1", "--data-dir", data]).expect_code(1).stderr;
+    assert!(shown.contains("no captured conversation 1"), "{shown}");
+}
+
+#[test]
+fn what_is_to_be_erased_is_said_by_exactly_one_field_that_is_not_empty() {
+    let (sidecar, folder) = start();
+    let erase = |body: &Value| sidecar.post("/api/v1/conversations/erase", body);
+    for (body, says) in [
+        (json!({}), "exactly one"),
+        (json!({"session": "a", "user": "b"}), "exactly one"),
+        (json!({"user": ""}), "not empty"),
+        (json!({"conversation": "x"}), "the id of a conversation"),
+        (json!({"before": "2999-01-01"}), "lies in the future"),
+        (json!({"everything": "yes"}), "there is no parameter"),
+    ] {
+        let answer = erase(&body);
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+        assert!(answer.text().contains(says), "{body}: {}", answer.text());
+    }
+    let answer = erase(&json!({"before": "2020-01-01"}));
+    assert_eq!((answer.status, json_of(&answer)["conversations"].clone()), (200, json!(0)), "{}", answer.text());
+    // Beside a running sidecar the command leaves the writing to it, and without a word it does nothing.
+    let data = folder.path().join("data");
+    let one = ["conversations", "erase", "--session", "a", "--data-dir"];
+    let unsaid = run(arguments![one[0], one[1], one[2], one[3], one[4], data]).expect_code(2).stderr;
+    assert!(unsaid.contains("--yes"), "{unsaid}");
+    let beside = run(arguments![one[0], one[1], one[2], one[3], one[4], data, "--yes"]).expect_code(2).stderr;
+    assert!(beside.contains("POST /api/v1/conversations/erase"), "{beside}");
+    for wrong in [&["--session", ""][..], &["--session", "a", "--user", "b"], &[]] {
+        let mut arguments = arguments!["conversations", "erase", "--data-dir", data, "--yes"];
+        arguments.extend(wrong.iter().map(Into::into));
+        run(arguments).expect_code(2);
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ function mount(node, first) {
       render(node, trouble(error, { retry: load }));
     }
   };
-  render(node, h("div", { class: "turn-wait", role: "status" }, h("span", { class: "hidden" }, t("loading"))));
+  node.replaceChildren(h("div", { class: "turn-wait", role: "status" }, h("span", { class: "hidden" }, t("loading"))));
   const watch = new IntersectionObserver((entries) => {
     if (!node.isConnected) watch.disconnect();
     else if (entries.some((entry) => entry.isIntersecting)) {

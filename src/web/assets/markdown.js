@@ -55,7 +55,7 @@ const BLOCKS = {
 };
 
 function whole(text) {
-  const value = Number(text);
+  const value = Number(text ?? NaN);
   return Number.isSafeInteger(value) && value >= 0 && value < 1e9 ? value : null;
 }
 

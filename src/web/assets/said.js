@@ -17,6 +17,9 @@ const FOLDED = { characters: 1200, lines: 16 };
 /// Plain text is added in pieces of this many characters.
 const PIECE = 64 * 1024;
 
+/// What makes a text look other than it is written.
+const MARKED = /[*_`~#>|[\]<\\&]|^\s*(?:[-+]|\d+[.)])\s/m;
+
 /// Roles that have words of their own.
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
@@ -73,7 +76,7 @@ function mount(node, first) {
         // Folding from far below would leave the reader elsewhere.
         if (!unfolded && node.getBoundingClientRect().top < 0) node.scrollIntoView({ block: "start" });
       } }, unfolded ? t("content.fold") : t("content.unfold", { size: bytes(text.length) })),
-      plain || text.length > MOST ? null : h("button", { type: "button", "aria-pressed": String(written), onclick: () => {
+      plain || text.length > MOST || !MARKED.test(text) ? null : h("button", { type: "button", "aria-pressed": String(written), onclick: () => {
         written = !written;
         draw();
       } }, t("content.written")),
