@@ -51,13 +51,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             problems.push(format!("failed to {error}"));
         }
     }
+    let captured = config.as_ref().map(captured).unwrap_or_default();
     let memory = config.as_ref().map(daemon::worst_case_memory).unwrap_or_default();
     let total: u64 = memory.iter().map(|(_, bytes)| bytes).sum();
     if arguments.json {
         let parts: serde_json::Map<_, _> =
             memory.iter().map(|(part, bytes)| ((*part).to_owned(), (*bytes).into())).collect();
         output::json(
-            &json!({"ok": problems.is_empty(), "problems": problems, "worst_case_memory_bytes": total, "memory": parts}),
+            &json!({"ok": problems.is_empty(), "problems": problems, "worst_case_memory_bytes": total, "memory": parts, "captured": captured}),
         )?;
     } else {
         let mut out = std::io::stdout().lock();
@@ -71,6 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 config.as_ref().map_or(0, |config| config.probes.targets.iter().filter(|t| t.enabled()).count());
             let (sources, targets) = (count(sources, "source"), count(targets, "target"));
             writeln!(out, "the configuration is fine: {sources}, {targets}")?;
+            let whose = if captured.is_empty() { "nobody's".to_owned() } else { captured.join(", ") };
+            writeln!(out, "content captured: {whose}")?;
             writeln!(out, "worst-case memory: {}", output::bytes(total))?;
             for (part, bytes) in memory {
                 writeln!(out, "  {:<44} {:>10}", part, output::bytes(bytes))?;
@@ -81,4 +84,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         0 => Ok(()),
         count => Err(Failure::misuse(format!("{count} {} found", if count == 1 { "problem" } else { "problems" }))),
     }
+}
+
+/// Whose content is captured, in words.
+fn captured(config: &config::Config) -> Vec<String> {
+    let capture = &config.content.capture;
+    let gateways = capture.gateways.iter().map(|name| {
+        let is_known = name == "*" || config.sources.iter().any(|source| source.tail.name == *name);
+        format!("gateway {name}{}", if is_known { "" } else { " (no source of that name)" })
+    });
+    let consumers = capture.consumers.iter().map(|name| format!("consumer {name}"));
+    gateways.chain(consumers).map(|text| output::one_line(&text)).collect()
 }

@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     config.sources = sources(&config, arguments)?;
     let clock = Clock::system();
     let began = clock.instant();
-    let Opened { mut ledger, table, price_ids, .. } = daemon::open(&config, &clock)?;
+    let Opened { mut ledger, table, price_ids, privacy, .. } = daemon::open(&config, &clock)?;
     ledger.keep_configuration(&config.without_secrets())?;
     let finished: Vec<tail::Source> =
         config.sources.iter().filter(|source| source.tail.path != "-").map(|source| source.tail.clone()).collect();
@@ -95,9 +95,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let tail = Tail::new(finished, daemon::positions(&ledger)?).map_err(daemon::Error::from)?;
     // Standard input comes last, so that the files' indexes are those of the tail.
     config.sources.sort_by_key(|source| source.tail.path == "-");
-    let feeds = daemon::feeds(&config.sources)?;
+    let feeds = daemon::feeds(&config)?;
     let stdin = feeds.len().saturating_sub(1);
-    let mut reader = Reader::new(tail, feeds, Prices::new(table, price_ids, config.pricing.mode), clock.clone());
+    let capturer = daemon::capturer(&config, &privacy)?;
+    let prices = Prices::new(table, price_ids, config.pricing.mode);
+    let mut reader = Reader::new(tail, feeds, prices, capturer, clock.clone());
     let writer = Writer::start(ledger, config.retention.clone())?;
     let handle = writer.handle();
     let progress = Progress::new(&clock);

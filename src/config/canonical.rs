@@ -18,7 +18,7 @@ use crate::record::money::format_nanos;
 use crate::report::schedule;
 use crate::web::Role;
 use crate::wording::hex;
-use crate::{meter, otlp, pricing, probe, relay, session, sla, tail};
+use crate::{content, meter, otlp, pricing, probe, relay, session, sla, tail};
 
 // Every struct is taken apart whole, so that a new field does not compile until it is written here too.
 impl Config {
@@ -40,7 +40,7 @@ impl Config {
             sla,
             meter,
             retention,
-            content: _,
+            content,
             privacy,
             reports,
             web,
@@ -57,7 +57,7 @@ impl Config {
         } = web;
         let roles: BTreeMap<_, _> = roles.iter().map(|(user, role)| (user, name(*role, &Role::ALL))).collect();
         let session::Config { idle_timeout, max_open } = sessions;
-        let Retention { requests, probe_results, max_size } = retention;
+        let Retention { requests, content: content_kept, probe_results, max_size } = retention;
         let Privacy { key_file, session_ids } = privacy;
         // The dimensions say themselves whether they are labels.
         let meter::Config { consumer_label, max_lines, new_series_hold, buckets, dimension_labels: _ } = meter;
@@ -84,9 +84,11 @@ impl Config {
             "sla": sla_value(sla),
             "retention": {
                 "requests": duration_text(*requests),
+                "content": duration_text(*content_kept),
                 "probe_results": duration_text(*probe_results),
                 "max_size": max_size.map(size_text),
             },
+            "content": content_value(content),
             "privacy": {
                 "key_file": key_file.as_deref().map(text),
                 "session_ids": name(*session_ids, &SessionIds::ALL),
@@ -104,6 +106,24 @@ impl Config {
         })
         .to_string()
     }
+}
+
+fn content_value(config: &content::Config) -> Value {
+    let content::Config { capture, redact, redact_patterns, max_size, encryption_key_file, index_encrypted } = config;
+    let content::Capture { gateways, consumers } = capture;
+    let own: BTreeMap<_, _> =
+        redact_patterns.iter().map(|content::OwnPattern { name, regex }| (name.as_str(), regex.as_str())).collect();
+    json!({
+        "capture": {
+            "gateways": gateways,
+            "consumers": consumers.iter().map(|consumer| veiled(consumer)).collect::<Vec<_>>(),
+        },
+        "redact": redact.iter().map(|pattern| pattern.label()).collect::<Vec<_>>(),
+        "redact_patterns": own,
+        "max_size": size_text(*max_size),
+        "encryption_key_file": encryption_key_file.as_deref().map(text),
+        "index_encrypted": index_encrypted,
+    })
 }
 
 fn reports_value(reports: &schedule::Config) -> Value {
@@ -177,7 +197,8 @@ impl Config {
 fn source_value(source: &Source) -> Value {
     let Source { tail, format, from_given: _ } = source;
     let tail::Source { name: source_name, path, from, max_line, follow: _ } = tail;
-    let crate::format::Config { format, timezone, fields, dimensions: _ } = format;
+    // Whether content is read is what the section `content` says.
+    let crate::format::Config { format, timezone, fields, dimensions: _, content: _ } = format;
     let fields: BTreeMap<_, _> = fields.iter().map(|(field, source)| (field.label(), field_value(source))).collect();
     json!({
         "name": source_name,

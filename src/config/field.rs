@@ -90,6 +90,14 @@ fn malformed_index(item: &Item<'_>, text: &str, report: &mut Report) {
 pub(super) fn field_or_path(item: &Item<'_>, report: &mut Report) -> Option<DimensionSource> {
     let text = item.text(report, "session")?;
     if let Some(field) = by_label(text) {
+        if field.is_content() {
+            item.problem(
+                report,
+                format!("`{text}` holds what was said, and a dimension is kept with every request"),
+                "capture it under `content`, or use a field such as `session`",
+            );
+            return None;
+        }
         return Some(DimensionSource::Field(field));
     }
     match check(text) {

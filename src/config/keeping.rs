@@ -9,10 +9,7 @@ use crate::ledger::Retention;
 use crate::session;
 
 /// Keys of `retention`.
-pub(super) const RETENTION_KEYS: &[&str] = &["requests", "probe_results", "max_size"];
-
-/// Keys of `retention` for what this version does not keep.
-pub(super) const RETENTION_UNSUPPORTED: &[&str] = &["content"];
+pub(super) const RETENTION_KEYS: &[&str] = &["requests", "content", "probe_results", "max_size"];
 
 /// Keys of `sessions`.
 pub(super) const SESSION_KEYS: &[&str] = &["idle_timeout", "max_open"];
@@ -22,6 +19,9 @@ pub(super) const PRIVACY_KEYS: &[&str] = &["key_file", "session_ids"];
 
 /// Range of `retention.requests` and `retention.probe_results`.
 const ROWS: (Duration, Duration) = (Duration::from_secs(86_400), Duration::from_secs(36_500 * 86_400));
+
+/// Range of `retention.content`.
+const CONTENT: (Duration, Duration) = (Duration::from_secs(3_600), ROWS.1);
 
 /// Range of `sessions.idle_timeout`: a part of a session is cut after a day.
 const IDLE_TIMEOUT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
@@ -93,10 +93,13 @@ pub(super) fn read_data_dir(item: &Item<'_>, folder: &Path, report: &mut Report)
 
 /// Reads `retention`.
 pub(super) fn read_retention(item: &Item<'_>, report: &mut Report) -> Retention {
-    let section = item.section(report, RETENTION_KEYS, RETENTION_UNSUPPORTED, "{requests: 90d}");
+    let section = item.section(report, RETENTION_KEYS, &[], "{requests: 90d}");
     let mut retention = Retention::default();
     section
         .fill(report, "requests", &mut retention.requests, |item, report| item.duration(report, ROWS.0, ROWS.1, "90d"));
+    section.fill(report, "content", &mut retention.content, |item, report| {
+        item.duration(report, CONTENT.0, CONTENT.1, "7d")
+    });
     section.fill(report, "probe_results", &mut retention.probe_results, |item, report| {
         item.duration(report, ROWS.0, ROWS.1, "400d")
     });

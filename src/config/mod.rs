@@ -10,6 +10,7 @@
 //! relative to the file's folder.
 
 mod canonical;
+mod content;
 mod cost;
 mod dimension;
 mod field;
@@ -61,14 +62,12 @@ const KEYS: &[&str] = &[
     "sla",
     "metrics",
     "retention",
+    "content",
     "privacy",
     "reports",
     "web",
     "relay",
 ];
-
-/// Sections that are reserved: a key that quietly does nothing would lie.
-const UNSUPPORTED: &[&str] = &["content"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -160,7 +159,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, Problems> {
 }
 
 fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
-    let section = root.section(report, KEYS, UNSUPPORTED, "timezone: UTC");
+    let section = root.section(report, KEYS, &[], "timezone: UTC");
     let mut config = Config::default();
     section.fill(report, "timezone", &mut config.timezone, |item, report| item.zone(report));
     config.timezone_name = config.timezone.iana_name().unwrap_or("UTC").to_owned();
@@ -187,6 +186,9 @@ fn read(root: &Item<'_>, folder: &Path, report: &mut Report) -> Config {
     config.meter.dimension_labels = labels.map(|dimension| dimension.name.clone()).collect();
     section
         .fill(report, "retention", &mut config.retention, |item, report| Some(keeping::read_retention(item, report)));
+    if let Some(item) = section.get("content") {
+        config.content = content::read(item, folder, &config.data_dir, report);
+    }
     section
         .fill(report, "privacy", &mut config.privacy, |item, report| Some(keeping::read_privacy(item, folder, report)));
     section.fill(report, "reports", &mut config.reports, |item, report| {

@@ -42,6 +42,9 @@ fn the_default_file_mentions_every_key() {
         cost::BUDGET_KEYS,
         metric::KEYS,
         keeping::RETENTION_KEYS,
+        super::content::KEYS,
+        super::content::CAPTURE_KEYS,
+        super::content::PATTERN_KEYS,
         keeping::SESSION_KEYS,
         sink::KEYS,
         sink::TLS_KEYS,
@@ -57,7 +60,13 @@ fn the_default_file_mentions_every_key() {
         super::relay::KEYS,
         super::relay::RECEIVER_KEYS,
     ];
-    let names = Field::ALL.iter().map(|field| field.label()).chain(source::formats()).chain(metric::histograms());
+    let patterns = crate::content::Pattern::ALL.map(|(_, name)| name);
+    let names = Field::ALL
+        .iter()
+        .map(|field| field.label())
+        .chain(source::formats())
+        .chain(metric::histograms())
+        .chain(patterns);
     let missing: Vec<&str> = sections.concat().into_iter().chain(names).filter(|key| !words.contains(key)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
@@ -97,6 +106,9 @@ fn the_examples_in_the_default_file_are_valid() {
     assert!(config.web.trusted_user_header.is_some() && config.web.external_url.is_some());
     assert!(config.web.trace_url.is_some());
     assert!(config.retention.max_size.is_some() && config.privacy.key_file.is_some());
+    assert_eq!((config.content.capture.gateways.len(), config.content.capture.consumers.len()), (1, 1));
+    assert_eq!((config.content.redact_patterns.len(), config.content.redact.len()), (1, 4));
+    assert!(config.content.encryption_key_file.is_some());
     assert_eq!(config.relay.receivers.len(), 3);
     assert_eq!((config.reports.daily.len(), config.reports.weekly.len(), config.reports.monthly.len()), (1, 1, 2));
     assert_eq!((config.probes.targets.len(), config.sla.maintenance.len(), config.sla.objectives.len()), (4, 2, 1));
@@ -162,7 +174,8 @@ cost:
   rates: [{from: CNY, to: USD, rate: 0.1385, since: 2026-11-01}]
   budgets: [{name: b, filter: {team: sales, model: m}, unit: tokens, limit: 1000, period: day}]
 metrics: {consumer_label: false, max_lines: 1000, new_series_hold: 30s, buckets: {request_duration_seconds: [0.5, 1]}}
-retention: {requests: 1d, max_size: 1GB}
+retention: {requests: 1d, content: 12h, max_size: 1GB}
+content: {redact: [key], max_size: 2MiB, encryption_key_file: c.key, index_encrypted: true}
 privacy: {key_file: /k, session_ids: hashed}
 web: {external_url: "https://h/t/", allowed_hosts: [H.example], roles: {u: admin}}
 relay:
@@ -197,6 +210,10 @@ relay:
         (config.retention.requests, config.retention.max_size),
         (Duration::from_secs(86_400), Some(1_000_000_000))
     );
+    assert_eq!(config.retention.content, Duration::from_secs(43_200));
+    let content = &config.content;
+    assert_eq!((content.redact.len(), content.max_size, content.index_encrypted), (1, 2 << 20, true));
+    assert_eq!(content.encryption_key_file, Some(PathBuf::from("/etc/c.key")));
     assert_eq!(config.privacy.key_file, Some(PathBuf::from("/k")));
     assert_eq!(config.web.external_url.as_deref(), Some("https://h/t"));
     assert_eq!(config.web.allowed_hosts, ["h.example"]);

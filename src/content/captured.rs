@@ -8,9 +8,10 @@ use std::sync::Arc;
 pub struct Captured {
     /// Where in the text of the batch the sealed exchange lies.
     pub body: Range<u32>,
-    /// Keyed hash of all messages with the answer: what a later request repeats.
+    /// Keyed hash of all messages (12 bytes) and of the answer (4 bytes): what a later request repeats. Where that repeats the
+    /// messages only, as when an answer was made anew, its `earlier` is this request's `messages`; else one more.
     pub list: [u8; 16],
-    /// The longest list that was known before and that the messages begin with.
+    /// The longest list that was known before and that the messages begin with: the `list` of an earlier request.
     pub prefix: Option<[u8; 16]>,
     /// Messages of the request in all.
     pub messages: u32,

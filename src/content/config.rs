@@ -18,6 +18,12 @@ impl Capture {
         self.gateways.is_empty() && self.consumers.is_empty()
     }
 
+    /// Whether some request through this source may be captured.
+    #[must_use]
+    pub fn may_cover(&self, gateway: &str) -> bool {
+        !self.consumers.is_empty() || self.covers(gateway, "")
+    }
+
     /// Whether a request of this consumer, as the log names it, through this source is captured.
     #[must_use]
     pub fn covers(&self, gateway: &str, consumer: &str) -> bool {

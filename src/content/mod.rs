@@ -9,20 +9,27 @@
 //! shares. The reader redacts, compares and compresses; the ledger's writer stores the body just before the row, and removes
 //! at its start what has no row, so that neither is without the other after a crash.
 
+mod capture;
 mod captured;
 mod codec;
 mod config;
+mod cut;
+mod delta;
 mod error;
 mod exchange;
+mod heard;
 mod reader;
+pub mod redact;
 mod store;
 mod view;
 
+pub use capture::Capturer;
 pub use captured::Captured;
 pub use codec::{Codec, Key};
 pub use config::{Capture, Config, OwnPattern, Pattern};
 pub use error::Error;
 pub use exchange::{Exchange, Message, ToolCall};
 pub use reader::{MAX_THREAD, Reader};
+pub use redact::Redactor;
 pub use store::{CONTENT_FILE, Keeping, Store};
 pub use view::{Conversation, Erasure, Filter, Fragment, Hit, Page, Scope, Shown};

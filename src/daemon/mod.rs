@@ -29,7 +29,7 @@ use self::probing::{LookPrices, Prober};
 pub use self::reload::{LoadConfig, Loader};
 use crate::clock::Clock;
 use crate::config::{self, Config, SessionIds};
-use crate::content;
+use crate::content::{self, Capturer, Codec};
 use crate::ledger::writer::{Handle, Writer};
 use crate::ledger::{self, DataDir, Ledger};
 use crate::meter::Meter;
@@ -173,15 +173,6 @@ pub fn data_dir(config: &Config) -> DataDir {
     }
 }
 
-/// The key of captured content, where it is encrypted.
-///
-/// # Errors
-/// Its file cannot be used.
-pub fn content_key(config: &Config) -> Result<Option<content::Key>, Error> {
-    let key = config.content.encryption_key_file.as_deref().map(content::Key::read).transpose();
-    key.map_err(|error| Error::Ledger(error.into()))
-}
-
 /// Opens the ledger for writing, with prices and pseudonyms.
 ///
 /// # Errors
@@ -207,17 +198,39 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
     Ok(Opened { ledger, meter, table, price_ids, privacy })
 }
 
+/// The key under which content is encrypted, if it is.
+///
+/// # Errors
+/// Its file cannot be used.
+pub fn content_key(config: &Config) -> Result<Option<content::Key>, Error> {
+    let file = config.content.encryption_key_file.as_deref();
+    Ok(file.map(content::Key::read).transpose().map_err(ledger::Error::from)?)
+}
+
+/// What captures for the reader; it knows what is stored already.
+///
+/// # Errors
+/// The key of the content cannot be read, or the ledger.
+pub fn capturer(config: &Config, privacy: &ledger::Privacy) -> Result<Capturer, Error> {
+    let codec = Codec::build(content_key(config)?.as_ref()).map_err(ledger::Error::from)?;
+    Ok(Capturer::build(&config.content, codec, &privacy.key, []))
+}
+
 /// The decoders of a configuration's sources, in their order, as the reader wants them.
 ///
 /// # Errors
 /// A source's format is unknown.
-pub fn feeds(sources: &[config::Source]) -> Result<Vec<(String, String, Feed)>, Error> {
+pub fn feeds(config: &Config) -> Result<Vec<(String, String, Feed)>, Error> {
+    // Without a data directory nothing that was said could be kept.
+    let is_kept = config.data_dir.path().is_some();
     let feed = |source: &config::Source| {
         let dimensions = source.format.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
-        let feed = Feed { decoder: format::Decoder::build(&source.format)?, dimensions };
+        let content = is_kept && config.content.capture.may_cover(&source.tail.name);
+        let format = format::Config { content, ..source.format.clone() };
+        let feed = Feed { decoder: format::Decoder::build(&format)?, dimensions };
         Ok((source.tail.name.clone(), source.tail.path.clone(), feed))
     };
-    sources.iter().map(feed).collect()
+    config.sources.iter().map(feed).collect()
 }
 
 /// The stored positions of a ledger. One that cannot be read is an error: to begin anew would count twice.
@@ -259,7 +272,8 @@ impl Daemon {
         let tail = tail::Tail::new(tails, positions(&ledger)?)?;
         let look_prices = LookPrices { table: Arc::clone(&table), ids: price_ids.clone().into() };
         let prices = Prices::new(Arc::clone(&table), price_ids, config.pricing.mode);
-        let reader = Reader::new(tail, feeds(&config.sources)?, prices, clock.clone());
+        let capturer = capturer(&config, &privacy)?;
+        let reader = Reader::new(tail, feeds(&config)?, prices, capturer, clock.clone());
         let (wake, woken) = Wake::channel();
         let writer = Writer::start(ledger, config.retention.clone())?;
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
@@ -405,6 +419,10 @@ pub fn worst_case_memory(config: &Config) -> Vec<(&'static str, u64)> {
         // A line is held once raw and once more joined or decoded.
         ("longest line, raw and decoded", longest * 2),
         ("block buffers and positions of the tail", 2 * MIB),
+        (
+            "captured content: lists of messages, one request",
+            8 * MIB + if config.content.capture.is_off() { 0 } else { config.content.max_size * 4 },
+        ),
         ("batches: being filled, waiting, being written", 3 * (MIB * 3 + MIB)),
         ("duplicate window: 1,000,000 keys", 24 * MIB),
         ("dictionaries of the ledger", 12 * MIB),

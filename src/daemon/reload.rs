@@ -13,6 +13,7 @@ use super::probing::{LookPrices, Prober};
 use super::sinks::{self, Built};
 use super::{feeds, load_prices};
 use crate::config::{self, Config};
+use crate::content;
 use crate::ledger::writer::{Ended, Handle};
 use crate::pipeline::{Feed, Prices, Reader, Wake};
 use crate::tail;
@@ -37,6 +38,7 @@ struct Pending {
     tails: Vec<tail::Source>,
     sources: Vec<(String, String, Feed)>,
     prices: Prices,
+    content: content::Config,
     answer: SyncSender<Result<(), String>>,
 }
 
@@ -133,7 +135,7 @@ impl Reloader {
         let here = Config { data_dir: current.data_dir.clone(), ..config.clone() };
         let table = Arc::new(load_prices(&here).map_err(|error| error.to_string())?);
         let probes = config.build_probes(self.prober.clock()).map_err(|problems| problems.to_string())?;
-        let sources = feeds(&config.sources).map_err(|error| error.to_string())?;
+        let sources = feeds(&config).map_err(|error| error.to_string())?;
         let clock = self.app.lock().upgrade().map(|app| app.clock().clone()).ok_or_else(|| ENDING.to_owned())?;
         let sinks = sinks::build(&config.sinks, &clock).map_err(|error| error.to_string())?;
         let ended = |error: Ended| error.to_string();
@@ -145,6 +147,7 @@ impl Reloader {
             tails: config.sources.iter().map(|source| source.tail.clone()).collect(),
             sources,
             prices: Prices::new(Arc::clone(&table), ids, config.pricing.mode),
+            content: config.content.clone(),
             answer,
         })?;
         answered.recv_timeout(PATIENCE).map_err(|error| match error {
@@ -183,7 +186,7 @@ impl Reloader {
     /// Called by the reader between two steps: takes over what is pending. Returns whether there was something.
     pub(super) fn apply(&self, reader: &mut Reader, writer: &Handle) -> Result<bool, Ended> {
         let Some(pending) = self.waiting.lock().pending.take() else { return Ok(false) };
-        let taken = reader.reload(pending.tails, pending.sources, pending.prices, writer)?;
+        let taken = reader.reload(pending.tails, pending.sources, pending.prices, &pending.content, writer)?;
         // Whoever asked may have lost patience.
         let _ = pending.answer.try_send(taken.map_err(|error| error.to_string()));
         Ok(true)
@@ -202,6 +205,11 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     }
     if old.privacy != new.privacy {
         parts.push("privacy");
+    }
+    // What is encrypted is so as a whole, and so is its index.
+    let keeping = |config: &Config| (config.content.encryption_key_file.clone(), config.content.index_encrypted);
+    if keeping(old) != keeping(new) {
+        parts.push("content.encryption_key_file and content.index_encrypted");
     }
     parts
 }

@@ -53,6 +53,23 @@ fields! {
     Currency = "currency", "Currency of that cost; USD where absent.";
     ClientAddress = "client_address", "Client address; joins requests without a session id, never stored.";
     UserAgent = "user_agent", "Client's user agent; joins requests without a session id, never stored.";
+    Messages = "messages", "The request's messages, a JSON list; they join requests without a session id, and are stored only where content is captured.";
+    System = "system", "Instructions of the application; read only where content is captured.";
+    Question = "question", "The last question; read only where content is captured.";
+    Answer = "answer", "What the model answered; read only where content is captured.";
+    Reasoning = "reasoning", "What the model thought before; read only where content is captured.";
+    ToolCalls = "tool_calls", "Tools that the answer calls, a JSON list; their arguments are stored only where content is captured.";
+}
+
+impl Field {
+    /// Whether it holds something said, which no dimension may have.
+    #[must_use]
+    pub fn is_content(self) -> bool {
+        matches!(
+            self,
+            Field::Messages | Field::System | Field::Question | Field::Answer | Field::Reasoning | Field::ToolCalls
+        )
+    }
 }
 
 /// Unit of a number in the log.
@@ -120,6 +137,8 @@ pub struct Config {
     pub fields: BTreeMap<Field, FieldSource>,
     /// The configured dimensions, in order, at most 16.
     pub dimensions: Vec<Dimension>,
+    /// Whether what was said is read into [`crate::record::Record::content`].
+    pub content: bool,
 }
 
 impl Default for Config {
@@ -129,6 +148,7 @@ impl Default for Config {
             timezone: jiff::tz::TimeZone::UTC,
             fields: BTreeMap::new(),
             dimensions: Vec::new(),
+            content: false,
         }
     }
 }

@@ -97,6 +97,10 @@ fn field_text<'a>(draft: &Draft<'a>, field: Field) -> Cow<'a, str> {
         Field::Currency => record.logged_cost.map_or(Cow::Borrowed(""), |cost| Cow::Owned(cost.currency.to_string())),
         Field::ClientAddress => record.client_address.clone(),
         Field::UserAgent => record.user_agent.clone(),
+        // What was said goes nowhere but to where content is captured; the configuration refuses it as a dimension.
+        Field::Messages | Field::System | Field::Question | Field::Answer | Field::Reasoning | Field::ToolCalls => {
+            Cow::Borrowed("")
+        }
     }
 }
 

@@ -9,13 +9,11 @@
 
 use std::borrow::Cow;
 
-use jiff::tz::TimeZone;
-
 use super::config::{Config, Field, FieldSource};
 use super::draft::{Draft, Reading, Source, status_of};
-use super::json;
 use super::scalar::{Scalar, Time, parse_trace_id};
-use crate::record::{Anomalies, Cost, Currency, MAX_TOKENS, Mode, Reject, ServiceTier, Skip};
+use super::{json, said};
+use crate::record::{Anomalies, Content, Cost, Currency, MAX_TOKENS, Mode, Record, Reject, ServiceTier, Skip};
 
 /// Keys of one object with the raw JSON text of their values.
 pub(crate) struct Document<'a> {
@@ -173,21 +171,29 @@ pub(super) fn is_json(text: &str) -> bool {
 /// Lays the configured fields over a draft. A field whose paths are all missing leaves what the gateway read.
 pub(super) fn overlay<'a>(draft: &mut Draft<'a>, document: &Document<'a>, config: &Config) {
     for (field, source) in &config.fields {
+        if is_unread(*field, config) {
+            continue;
+        }
         let value = document.first(source);
         if value.is_present() {
-            set(draft, *field, value, source, &config.timezone);
+            set(draft, *field, value, source, config);
         }
     }
 }
 
-fn set<'a>(draft: &mut Draft<'a>, field: Field, value: Scalar<'a>, source: &FieldSource, zone: &TimeZone) {
+/// Whether a field holds something said that nobody captures and that tells nothing else.
+fn is_unread(field: Field, config: &Config) -> bool {
+    field.is_content() && !config.content && !matches!(field, Field::Messages | Field::ToolCalls)
+}
+
+fn set<'a>(draft: &mut Draft<'a>, field: Field, value: Scalar<'a>, source: &FieldSource, config: &Config) {
     let record = &mut *draft.record;
     let anomalies = &mut record.anomalies;
     let tokens = |anomalies: &mut Anomalies| value.count(MAX_TOKENS, anomalies);
     match field {
-        Field::Time => draft.time = value.time(source.unit, zone),
+        Field::Time => draft.time = value.time(source.unit, &config.timezone),
         Field::EndTime => {
-            draft.end = value.time(source.unit, zone);
+            draft.end = value.time(source.unit, &config.timezone);
             if draft.end == Time::Bad {
                 anomalies.insert(crate::record::Anomaly::BadNumber);
             }
@@ -225,6 +231,26 @@ fn set<'a>(draft: &mut Draft<'a>, field: Field, value: Scalar<'a>, source: &Fiel
         Field::Currency => draft.currency = Currency::parse(&value.into_text().to_ascii_uppercase()),
         Field::ClientAddress => record.client_address = value.into_text(),
         Field::UserAgent => record.user_agent = value.into_text(),
+        Field::Messages => {
+            if record.session_id.is_empty() {
+                record.messages = said::messages(value.clone());
+            }
+            set_content(record, config, |content| content.messages = said::list(value));
+        }
+        Field::System => set_content(record, config, |content| content.system = said::text(value)),
+        Field::Question => set_content(record, config, |content| content.question = said::text(value)),
+        Field::Answer => set_content(record, config, |content| content.answer = said::text(value)),
+        Field::Reasoning => set_content(record, config, |content| content.reasoning = said::text(value)),
+        Field::ToolCalls => {
+            record.tool_calls = said::tool_names(value.clone());
+            set_content(record, config, |content| content.tool_calls = said::list(value));
+        }
+    }
+}
+
+fn set_content<'a>(record: &mut Record<'a>, config: &Config, set: impl FnOnce(&mut Content<'a>)) {
+    if config.content {
+        set(record.content.get_or_insert_default());
     }
 }
 

@@ -8,13 +8,13 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{Config, Decoder};
-use crate::record::{Parsed, Record, Usage};
+use crate::record::{Content, Parsed, Record, Said, Usage};
 
 /// 2026-11-01T00:00:00Z
 const NOW: i64 = 1_793_491_200_000_000;
 
-fn read(format: &str, input: &[u8]) -> String {
-    let mut decoder = Decoder::build(&Config { format: format.to_owned(), ..Config::default() }).unwrap();
+fn read(format: &str, input: &[u8], content: bool) -> String {
+    let mut decoder = Decoder::build(&Config { format: format.to_owned(), content, ..Config::default() }).unwrap();
     let mut text = String::from("[\n");
     for line in input.strip_suffix(b"\n").unwrap_or(input).split(|byte| *byte == b'\n') {
         decoder.parse(line, NOW, &mut |parsed| {
@@ -58,6 +58,7 @@ fn record_json(record: &Record<'_>) -> Value {
         "tool_calls": record.tool_calls, "dimensions": record.dimensions,
         "client_address": record.client_address, "user_agent": record.user_agent,
         "messages": record.messages,
+        "content": record.content.as_deref().map(content_json),
         "anomalies": record.anomalies.iter().map(|anomaly| anomaly.label()).collect::<Vec<_>>(),
     });
     let said = |value: &Value| match value {
@@ -68,6 +69,24 @@ fn record_json(record: &Record<'_>) -> Value {
     };
     let Value::Object(fields) = value else { return Value::Null };
     Value::Object(fields.into_iter().filter(|(_, value)| said(value)).collect::<Map<_, _>>())
+}
+
+fn content_json(content: &Content<'_>) -> Value {
+    let Content { messages, system, question, answer, reasoning, tool_calls } = content;
+    let all = [
+        ("messages", messages),
+        ("system", system),
+        ("question", question),
+        ("answer", answer),
+        ("reasoning", reasoning),
+        ("tool_calls", tool_calls),
+    ];
+    let said = |said: &Said<'_>| match said {
+        Said::Nothing => None,
+        Said::Text(text) => Some(json!({"text": text})),
+        Said::Json(text) => Some(json!({"json": text})),
+    };
+    Value::Object(all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), said(value)?))).collect())
 }
 
 #[test]
@@ -82,13 +101,15 @@ fn every_golden_case_reads_as_expected_by_its_format_and_by_detection() {
         for case in folder {
             let folder = case.unwrap().path();
             let input = std::fs::read(folder.join("input.log")).unwrap();
-            let got = read(format, &input);
+            // Captured only where a case is about it.
+            let content = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("content"));
+            let got = read(format, &input, content);
             if bless {
                 std::fs::write(folder.join("expected.json"), &got).unwrap();
             }
             let want = std::fs::read_to_string(folder.join("expected.json")).unwrap();
             assert_eq!(got, want, "{}: read the difference, then TOKENTAIL_BLESS=1", folder.display());
-            assert_eq!(read("auto", &input), want, "{} by detection", folder.display());
+            assert_eq!(read("auto", &input, content), want, "{} by detection", folder.display());
             cases += 1;
         }
     }

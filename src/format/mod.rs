@@ -13,7 +13,8 @@
 //! 1. Write `format/<gateway>.rs` with `detect` (a key that no other row's lines have; how it shows, as half a
 //!    sentence) and `parse`, which hands a `Reading` to `emit` for each record of the line: a `Draft` with whatever the
 //!    line has, `Skipped` or `Rejected` with the reason. `json::read_object` gives keys and raw values, `scalar::Scalar` turns
-//!    these into text, counts, spans and times, and `usage::Details` knows the providers' names of token counts.
+//!    these into text, counts, spans and times, `said` into what was said (only where [`Config::content`] asks for it), and
+//!    `usage::Details` knows the providers' names of token counts.
 //! 2. Add its row to [`TABLE`], before rows that could take its lines.
 //! 3. Put real lines into `tests/golden/<gateway>/<case>/input.log`, run the tests once with `TOKENTAIL_BLESS=1`, and read
 //!    the `expected.json` that this wrote.
@@ -29,6 +30,7 @@ mod json;
 mod label;
 mod number;
 mod outcome;
+mod said;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -67,7 +69,7 @@ pub const TABLE: &[Format] = &[
         name: "higress",
         describe: "Higress's access log with the AI plugins' data in `ai_log`.",
         detect: higress::detect,
-        parse: |line, config, emit| higress::parse(line, &config.timezone, emit),
+        parse: |line, config, emit| higress::parse(line, config, emit),
     },
     Format {
         name: FIELDS,

@@ -27,9 +27,9 @@ pub(crate) enum Scalar<'a> {
     Number(Cow<'a, str>),
     /// `true` or `false`.
     Bool(bool),
-    /// An object or an array, as JSON text.
+    /// An object or an array, as JSON text. Of what was said any value, until somebody asks for it.
     Nested(Cow<'a, str>),
-    /// An object or an array, as JSON text that is escaped once more (each `"` and `\` has a `\` before it).
+    /// The same as JSON text that is escaped once more (each `"` and `\` has a `\` before it).
     Escaped(&'a str),
 }
 

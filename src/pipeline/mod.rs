@@ -1,4 +1,4 @@
-//! Lines become committed rows: tail → format → pricing → batch → ledger.
+//! Lines become committed rows: tail → format → pricing → capture → batch → ledger.
 //!
 //! Reading, decoding and pricing run on one thread, the ledger's writer on another, with a bounded channel between. All
 //! commands that count go through here: `run` and `demo` with a tail that follows, `ingest` with one that ends.

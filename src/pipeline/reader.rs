@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::prices::Prices;
 use crate::clock::Clock;
+use crate::content::{self, Capturer};
 use crate::format::Decoder;
 use crate::ledger::writer::{Ended, Handle};
 use crate::ledger::{Batch, Context};
@@ -104,6 +105,7 @@ pub struct Reader {
     names: Vec<String>,
     paths: Vec<String>,
     prices: Prices,
+    capturer: Capturer,
     clock: Clock,
     batch: Batch,
     /// When the first of the batch was read.
@@ -114,13 +116,20 @@ pub struct Reader {
 impl Reader {
     /// A reader of these sources; names, paths and feeds are in the tail's order.
     #[must_use]
-    pub fn new(tail: Tail, sources: Vec<(String, String, Feed)>, prices: Prices, clock: Clock) -> Reader {
+    pub fn new(
+        tail: Tail,
+        sources: Vec<(String, String, Feed)>,
+        prices: Prices,
+        capturer: Capturer,
+        clock: Clock,
+    ) -> Reader {
         let mut reader = Reader {
             tail,
             feeds: Vec::new(),
             names: Vec::new(),
             paths: Vec::new(),
             prices,
+            capturer,
             clock,
             batch: Batch::default(),
             batch_began: None,
@@ -152,7 +161,7 @@ impl Reader {
         &self.tail
     }
 
-    /// Exchanges sources and prices for those of a new configuration, after handing over what was read so far.
+    /// Exchanges sources, prices and what is captured for those of a new configuration, after handing over what was read so far.
     ///
     /// # Errors
     /// The writer has ended, or a source's path is no glob; then nothing was exchanged.
@@ -161,6 +170,7 @@ impl Reader {
         tails: Vec<crate::tail::Source>,
         sources: Vec<(String, String, Feed)>,
         prices: Prices,
+        content: &content::Config,
         writer: &Handle,
     ) -> Result<Result<(), crate::tail::Error>, Ended> {
         self.flush(writer)?;
@@ -169,6 +179,7 @@ impl Reader {
         }
         self.set_sources(sources);
         self.prices = prices;
+        self.capturer.configure(content);
         Ok(Ok(()))
     }
 
@@ -223,7 +234,7 @@ impl Reader {
     /// The writer has ended.
     pub fn feed_line(&mut self, source: usize, line: &[u8], writer: &Handle) -> Result<(), Ended> {
         let now = self.clock.now();
-        LineSink { feeds: &mut self.feeds, prices: &mut self.prices, batch: &mut self.batch, now }.line(source, line);
+        self.sink(now).1.line(source, line);
         if let Some(counts) = self.batch.counts(source) {
             counts.bytes += line.len() as u64 + 1;
         }
@@ -239,14 +250,20 @@ impl Reader {
         }
     }
 
+    /// The tail, and what takes its lines.
+    fn sink(&mut self, now: Micros) -> (&mut Tail, LineSink<'_>) {
+        let Reader { tail, feeds, names, prices, capturer, batch, .. } = self;
+        (tail, LineSink { feeds, names, prices, capturer, batch, now })
+    }
+
     fn is_full(&self) -> bool {
         self.batch.len() >= MAX_ROWS || self.batch.size() >= MAX_SIZE
     }
 
     fn step(&mut self, writer: &Handle) -> Result<Step, Ended> {
         let (now, wall) = (self.clock.instant(), self.clock.now());
-        let mut sink = LineSink { feeds: &mut self.feeds, prices: &mut self.prices, batch: &mut self.batch, now: wall };
-        let step = self.tail.step(now, &mut sink);
+        let (tail, mut sink) = self.sink(wall);
+        let step = tail.step(now, &mut sink);
         if step == Step::Read {
             self.batch_began.get_or_insert(now);
         } else if self.batch_began.is_none() {
@@ -317,10 +334,12 @@ impl Reader {
     }
 }
 
-/// Decodes and prices the lines that the tail hands over.
+/// Decodes, prices and captures the lines that the tail hands over.
 struct LineSink<'a> {
     feeds: &'a mut [Feed],
+    names: &'a [String],
     prices: &'a mut Prices,
+    capturer: &'a mut Capturer,
     batch: &'a mut Batch,
     now: Micros,
 }
@@ -329,7 +348,8 @@ impl Sink for LineSink<'_> {
     fn line(&mut self, source: usize, line: &[u8]) {
         let (Some(feed), Some(counts)) = (self.feeds.get_mut(source), self.batch.counts(source)) else { return };
         counts.lines += 1;
-        let (batch, prices) = (&mut *self.batch, &mut *self.prices);
+        let (batch, prices, capturer) = (&mut *self.batch, &mut *self.prices, &mut *self.capturer);
+        let gateway = self.names.get(source).map_or("", String::as_str);
         feed.decoder.parse(line, self.now, &mut |parsed| match parsed {
             Parsed::Request(record) => {
                 let price = prices.price(&record);
@@ -342,7 +362,14 @@ impl Sink for LineSink<'_> {
                     dimensions: &feed.dimensions,
                     line,
                 };
-                batch.push(&record, &context);
+                let captured = match capturer.capture(gateway, &record, batch.text_mut()) {
+                    Ok(captured) => captured,
+                    Err(error) => {
+                        tracing::error!(%error, gateway, "what a request said is not captured; the request counts");
+                        None
+                    }
+                };
+                batch.push_captured(&record, &context, captured);
             }
             Parsed::Skipped(reason) => {
                 if let Some(counts) = batch.counts(source) {

@@ -298,7 +298,7 @@ async fn what_was_said_is_for_administrators_only() {
     for path in paths.into_iter().chain(["/api/v1/conversations/export", "/api/v1/conversations/export?format=chat"]) {
         let answer = running.ask("GET", path, "X-User: bob\r\n").await;
         assert_eq!((answer.status, answer.code().as_str()), (403, "role_missing"), "{path}");
-        assert_eq!(running.ask("GET", path, "").await.status, 401, "{path}");
+        assert_eq!(running.ask("GET", path, "").await.code(), "user_missing", "{path}");
         // There is no ledger to ask here, which only an administrator learns.
         let answer = running.ask("GET", path, "X-User: root\r\n").await;
         assert_eq!((answer.status, answer.code().as_str()), (503, "unavailable"), "{path}");
@@ -327,7 +327,7 @@ async fn nothing_is_erased_by_a_form_of_another_site_or_by_halves() {
     ] {
         assert!([403, 415].contains(&post(&running, path, &headers, body).await.status), "{headers}");
     }
-    assert_eq!(running.ask("GET", path, "").await.status, 503, "a GET asks for a conversation and erases nothing");
+    assert_eq!(running.ask("GET", path, "").await.status, 405);
     assert!(running.app.erased.lock().is_empty());
     running.stop().await;
 }

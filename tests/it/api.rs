@@ -307,7 +307,7 @@ fn nothing_is_known_of_what_was_said_where_nothing_is_captured() {
 #[test]
 fn what_is_to_be_erased_is_said_by_exactly_one_field_that_is_not_empty() {
     let (sidecar, folder) = start();
-    let erase = |body: &Value| sidecar.post("/api/v1/conversations/erase", body);
+    let erase = |body: &Value| post(&sidecar, "/api/v1/conversations/erase", &body.to_string(), &[]);
     for (body, says) in [
         (json!({}), "exactly one"),
         (json!({"session": "a", "user": "b"}), "exactly one"),
@@ -316,12 +316,12 @@ fn what_is_to_be_erased_is_said_by_exactly_one_field_that_is_not_empty() {
         (json!({"before": "2999-01-01"}), "lies in the future"),
         (json!({"everything": "yes"}), "there is no parameter"),
     ] {
-        let answer = erase(&body);
-        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
-        assert!(answer.text().contains(says), "{body}: {}", answer.text());
+        let (status, answer) = erase(&body);
+        assert_eq!(status, 400, "{body}: {answer}");
+        assert!(answer.to_string().contains(says), "{body}: {answer}");
     }
-    let answer = erase(&json!({"before": "2020-01-01"}));
-    assert_eq!((answer.status, json_of(&answer)["conversations"].clone()), (200, json!(0)), "{}", answer.text());
+    let (status, answer) = erase(&json!({"before": "2020-01-01"}));
+    assert_eq!((status, &answer["conversations"]), (200, &json!(0)), "{answer}");
     // Beside a running sidecar the command leaves the writing to it, and without a word it does nothing.
     let data = folder.path().join("data");
     let one = ["conversations", "erase", "--session", "a", "--data-dir"];
@@ -330,9 +330,8 @@ fn what_is_to_be_erased_is_said_by_exactly_one_field_that_is_not_empty() {
     let beside = run(arguments![one[0], one[1], one[2], one[3], one[4], data, "--yes"]).expect_code(2).stderr;
     assert!(beside.contains("POST /api/v1/conversations/erase"), "{beside}");
     for wrong in [&["--session", ""][..], &["--session", "a", "--user", "b"], &[]] {
-        let mut arguments = arguments!["conversations", "erase", "--data-dir", data, "--yes"];
-        arguments.extend(wrong.iter().map(Into::into));
-        run(arguments).expect_code(2);
+        let arguments = arguments!["conversations", "erase", "--data-dir", data, "--yes"];
+        run(arguments.into_iter().chain(wrong.iter().map(std::ffi::OsString::from))).expect_code(2);
     }
 }
 

@@ -17,13 +17,12 @@ mod tests;
 
 use std::borrow::Cow;
 
-use jiff::tz::TimeZone;
-
-use super::draft::{Draft, MAX_BYTES, MAX_TOOL_CALLS, MAX_TOTAL, Reading, Source, status_of};
-use super::json;
+use super::config::Config;
+use super::draft::{Draft, MAX_BYTES, MAX_TOTAL, Reading, Source, status_of};
 use super::scalar::{Scalar, Time, parse_trace_id};
 use super::usage::Details;
-use crate::record::{Anomaly, MAX_TOKENS, Mode, Reject, Skip};
+use super::{json, said};
+use crate::record::{Anomaly, Content, MAX_TOKENS, Mode, Reject, Said, Skip};
 
 /// Size of the tables that find a key's slot.
 const TABLE: usize = 128;
@@ -72,12 +71,6 @@ macro_rules! slots {
             fn at(&mut self, index: $index) -> &mut Scalar<'a> {
                 match index { $($index::$field => &mut self.$field,)+ }
             }
-
-            /// The slot that a key fills.
-            #[inline]
-            fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
-                Some(self.at(Self::index(key)?))
-            }
         }
     };
 }
@@ -109,8 +102,10 @@ slots! {
 }
 
 slots! {
-    /// What is read from `ai_log`.
+    /// What is read from `ai_log`. What was said is left as it stands, `Nested` or `Escaped` whatever it is: mostly nobody asks
+    /// for it.
     Inner by InnerIndex {
+        answer = "answer",
         cached_tokens = "cached_tokens",
         chat_id = "chat_id",
         chat_round = "chat_round",
@@ -123,14 +118,33 @@ slots! {
         model = "model",
         output_token = "output_token",
         output_token_details = "output_token_details",
+        question = "question",
+        reasoning = "reasoning",
         reasoning_tokens = "reasoning_tokens",
         response_type = "response_type",
         session_id = "session_id",
         token_ratelimit_status = "token_ratelimit_status",
+        system = "system",
         tool_calls = "tool_calls",
         total_token = "total_token",
         user = "user",
         user_id = "user_id",
+    }
+}
+
+impl<'a> Outer<'a> {
+    /// The slot that a key fills.
+    #[inline]
+    fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
+        Some(self.at(Self::index(key)?))
+    }
+}
+
+impl InnerIndex {
+    /// Whether the slot holds something said that only [`content`] reads.
+    #[inline]
+    fn is_said(self) -> bool {
+        matches!(self, InnerIndex::answer | InnerIndex::question | InnerIndex::reasoning | InnerIndex::system)
     }
 }
 
@@ -153,23 +167,23 @@ pub(super) fn detect(line: &[u8]) -> Option<&'static str> {
 }
 
 /// Reads one line.
-pub(super) fn parse(line: &[u8], zone: &TimeZone, emit: &mut dyn FnMut(Reading<'_>)) {
+pub(super) fn parse(line: &[u8], config: &Config, emit: &mut dyn FnMut(Reading<'_>)) {
     // Most lines of a mixed gateway are not AI traffic; nothing behind this prefix could change that.
     if line.starts_with(b"{\"ai_log\":\"-\",") {
         return emit(Reading::Skipped(Skip::NoAi));
     }
     let (mut outer, mut inner) = (Outer::default(), Inner::default());
     if let Some(text) = scan::scan(line, &mut outer, &mut inner) {
-        let mut draft = draft(&mut outer, &mut inner, zone, false);
+        let mut draft = draft(&mut outer, &mut inner, config, false);
         draft.source = Source::Object(Cow::Borrowed(text));
         return emit(Reading::Draft(draft));
     }
     let text = String::from_utf8_lossy(line);
-    parse_text(text.trim_start_matches('\u{feff}').trim(), zone, emit);
+    parse_text(text.trim_start_matches('\u{feff}').trim(), config, emit);
 }
 
 /// The path for everything: whole JSON first, then JSON with `NaN` in it, then salvage.
-fn parse_text(text: &str, zone: &TimeZone, emit: &mut dyn FnMut(Reading<'_>)) {
+fn parse_text(text: &str, config: &Config, emit: &mut dyn FnMut(Reading<'_>)) {
     if text.is_empty() {
         return emit(Reading::Skipped(Skip::Empty));
     }
@@ -188,14 +202,14 @@ fn parse_text(text: &str, zone: &TimeZone, emit: &mut dyn FnMut(Reading<'_>)) {
         Ok(()) if json::is_too_deep(text) => emit(Reading::Rejected(Reject::TooDeep)),
         // A key that comes twice is a client's quote that happens to leave valid JSON: the last one may be made up.
         Ok(()) if doubled => match salvage::salvage(text) {
-            Some(salvaged) => emit_salvaged(salvaged, zone, emit),
-            None => emit_outer(outer, text, zone, false, emit),
+            Some(salvaged) => emit_salvaged(salvaged, config, emit),
+            None => emit_outer(outer, text, config, false, emit),
         },
-        Ok(()) => emit_outer(outer, text, zone, false, emit),
+        Ok(()) => emit_outer(outer, text, config, false, emit),
         Err(_) => match salvage::salvage(text) {
-            Some(salvaged) => emit_salvaged(salvaged, zone, emit),
+            Some(salvaged) => emit_salvaged(salvaged, config, emit),
             None => match json::without_nan(text) {
-                Some(clean) => parse_text(&clean, zone, &mut |reading| emit(with_bad_number(reading))),
+                Some(clean) => parse_text(&clean, config, &mut |reading| emit(with_bad_number(reading))),
                 None if json::is_too_deep(text) => emit(Reading::Rejected(Reject::TooDeep)),
                 None => emit(Reading::Rejected(Reject::Malformed)),
             },
@@ -213,19 +227,19 @@ fn with_bad_number(reading: Reading<'_>) -> Reading<'_> {
     }
 }
 
-fn emit_salvaged((outer, pairs): (Outer<'_>, salvage::Pairs<'_>), zone: &TimeZone, emit: &mut dyn FnMut(Reading<'_>)) {
-    emit_ai_log(outer, Source::Salvaged(pairs), zone, true, emit);
+fn emit_salvaged((outer, pairs): (Outer<'_>, salvage::Pairs<'_>), config: &Config, emit: &mut dyn FnMut(Reading<'_>)) {
+    emit_ai_log(outer, Source::Salvaged(pairs), config, true, emit);
 }
 
-fn emit_outer(outer: Outer<'_>, text: &str, zone: &TimeZone, salvaged: bool, emit: &mut dyn FnMut(Reading<'_>)) {
-    emit_ai_log(outer, Source::Object(Cow::Borrowed(text)), zone, salvaged, emit);
+fn emit_outer(outer: Outer<'_>, text: &str, config: &Config, salvaged: bool, emit: &mut dyn FnMut(Reading<'_>)) {
+    emit_ai_log(outer, Source::Object(Cow::Borrowed(text)), config, salvaged, emit);
 }
 
 /// Reads `ai_log` in whichever shape it comes, and hands the draft on.
 fn emit_ai_log(
     mut outer: Outer<'_>,
     source: Source<'_>,
-    zone: &TimeZone,
+    config: &Config,
     salvaged: bool,
     emit: &mut dyn FnMut(Reading<'_>),
 ) {
@@ -255,7 +269,7 @@ fn emit_ai_log(
     }
     // An `ai_log` that breaks off still tells what stands before: the request happened and counts.
     let mut outer = outer;
-    let mut draft = draft(&mut outer, &mut inner, zone, salvaged || !whole);
+    let mut draft = draft(&mut outer, &mut inner, config, salvaged || !whole);
     draft.source = source;
     if patched {
         draft.record.anomalies.insert(Anomaly::BadNumber);
@@ -267,23 +281,22 @@ fn emit_ai_log(
 fn read_inner(text: &str) -> (Inner<'_>, bool) {
     let mut inner = Inner::default();
     let whole = json::read_object(text, &mut |key, raw| {
-        if let Some(slot) = inner.slot(&key) {
-            *slot = Scalar::from_json(raw);
-        }
+        let Some(index) = Inner::index(&key) else { return };
+        *inner.at(index) = if index.is_said() { Scalar::Nested(Cow::Borrowed(raw)) } else { Scalar::from_json(raw) };
     });
     (inner, whole.is_ok())
 }
 
 /// What the fields mean. Takes the text out of the slots.
-fn draft<'a>(outer: &mut Outer<'a>, inner: &mut Inner<'a>, zone: &TimeZone, salvaged: bool) -> Draft<'a> {
+fn draft<'a>(outer: &mut Outer<'a>, inner: &mut Inner<'a>, config: &Config, salvaged: bool) -> Draft<'a> {
     let mut draft = Draft::default();
     let record = &mut *draft.record;
     let anomalies = &mut record.anomalies;
     if salvaged {
         anomalies.insert(Anomaly::Salvaged);
     }
-    draft.time = match outer.start_time.time(None, zone) {
-        Time::Missing => outer.timestamp.time(None, zone),
+    draft.time = match outer.start_time.time(None, &config.timezone) {
+        Time::Missing => outer.timestamp.time(None, &config.timezone),
         time => time,
     };
     record.duration = match outer.duration.span(None, anomalies) {
@@ -312,10 +325,16 @@ fn draft<'a>(outer: &mut Outer<'a>, inner: &mut Inner<'a>, zone: &TimeZone, salv
         _ => Mode::Unknown,
     };
     draft.limited = matches!(&inner.token_ratelimit_status, Scalar::Text(text) if text == "limited");
-    record.tool_calls = tool_names(std::mem::take(&mut inner.tool_calls));
+    if config.content {
+        record.content = content(inner);
+    }
+    record.tool_calls = said::tool_names(std::mem::take(&mut inner.tool_calls));
     record.session_id = inner.session_id.take_text();
     if record.session_id.is_empty() {
-        record.messages = messages(std::mem::take(&mut inner.messages));
+        record.messages = match record.content.as_deref() {
+            Some(Content { messages: Said::Json(messages), .. }) => messages.clone(),
+            _ => said::messages(std::mem::take(&mut inner.messages)),
+        };
     }
     record.chat_id = inner.chat_id.take_text();
     record.model = inner.model.take_text();
@@ -344,6 +363,19 @@ fn draft<'a>(outer: &mut Outer<'a>, inner: &mut Inner<'a>, zone: &TimeZone, salv
     draft.flags = outer.response_flags.take_text();
     draft.details = outer.response_code_details.take_text();
     draft
+}
+
+/// What was said, where the log has any of it.
+fn content<'a>(inner: &mut Inner<'a>) -> Option<Box<Content<'a>>> {
+    let content = Content {
+        messages: said::list(inner.messages.clone()),
+        system: said::text(std::mem::take(&mut inner.system)),
+        question: said::text(std::mem::take(&mut inner.question)),
+        answer: said::text(std::mem::take(&mut inner.answer)),
+        reasoning: said::text(std::mem::take(&mut inner.reasoning)),
+        tool_calls: said::list(inner.tool_calls.clone()),
+    };
+    (content != Content::default()).then(|| Box::new(content))
 }
 
 /// Reads a details value: an object, or an object in a string.
@@ -378,48 +410,6 @@ fn set<'a>(details: &mut Details<'a>, key: &str, value: Scalar<'a>) {
 fn read_details_text<'a>(text: &'a str, found: &mut dyn FnMut(&str, Scalar<'a>)) {
     // A fault within details cannot happen where the line is valid JSON; within a string, what stands before it counts.
     let _ = json::read_object(text, &mut |key, raw| found(&key, Scalar::from_json(raw)));
-}
-
-/// The names of called tools: `[{"function":{"name":…}}, …]`, also inside a string.
-fn tool_names<'a>(value: Scalar<'a>) -> Vec<Cow<'a, str>> {
-    let text = match value {
-        Scalar::Escaped("[]") => return Vec::new(),
-        Scalar::Escaped(text) => json::unescape(text),
-        Scalar::Nested(text) => text,
-        Scalar::Text(text) => match json::embedded(text) {
-            Some(text) => text,
-            None => return Vec::new(),
-        },
-        _ => return Vec::new(),
-    };
-    let mut names = Vec::new();
-    let _ = json::read_array(&text, &mut |call| {
-        let mut name = Scalar::Absent;
-        let _ = json::read_object(call, &mut |key, function| {
-            if key == "function" {
-                let _ = json::read_object(function, &mut |key, raw| {
-                    if key == "name" {
-                        name = Scalar::from_json(raw);
-                    }
-                });
-            }
-        });
-        if name.is_present() {
-            names.push(Cow::Owned(name.into_text().into_owned()));
-        }
-        names.len() < MAX_TOOL_CALLS
-    });
-    names
-}
-
-/// The array of messages as JSON text, also from inside a string; empty where there is none or it was cut short.
-fn messages(value: Scalar<'_>) -> Cow<'_, str> {
-    match value {
-        Scalar::Escaped(text) => json::unescape(text),
-        Scalar::Nested(text) => text,
-        Scalar::Text(text) => json::embedded(text).unwrap_or_default(),
-        _ => Cow::Borrowed(""),
-    }
 }
 
 /// `outbound|443||llm-aliyun.internal.dns` → `llm-aliyun.internal.dns`; any other name as it is.

@@ -248,6 +248,11 @@ impl<'a> Cursor<'a> {
                 None => Inner::index(self.key()?),
             };
             match slot {
+                Some(slot) if slot.is_said() => {
+                    let start = self.at;
+                    self.skip_value()?;
+                    *inner.at(slot) = Scalar::Escaped(self.text.get(start..self.at)?);
+                }
                 Some(slot) => *inner.at(slot) = self.value()?,
                 None => self.skip_value()?,
             }

@@ -27,6 +27,11 @@ const TEMPLATE: &[(&str, &str)] = &[
     ("response_code_details", "via_upstream"),
 ];
 
+/// What was said is read too, so that the paths are compared on it.
+fn with_content() -> Config {
+    Config { content: true, ..Config::default() }
+}
+
 /// JSON as Go writes it.
 fn go_json(value: &Value) -> String {
     value.to_string().replace('<', "\\u003c").replace('>', "\\u003e")
@@ -45,12 +50,12 @@ fn line_with(ai_log: &str, changes: &[(&str, &str)]) -> String {
 /// What the path for everything makes of a line, without the scanner before it.
 fn slow(line: &[u8], check: &mut dyn FnMut(&Reading<'_>)) {
     let text = String::from_utf8_lossy(line);
-    parse_text(text.trim_start_matches('\u{feff}').trim(), &TimeZone::UTC, &mut |reading| check(&reading));
+    parse_text(text.trim_start_matches('\u{feff}').trim(), &with_content(), &mut |reading| check(&reading));
 }
 
 /// Fails where the two paths differ; whether the scanner took the line.
 fn assert_paths_agree(line: &[u8]) -> bool {
-    parse(line, &TimeZone::UTC, &mut |fast| {
+    parse(line, &with_content(), &mut |fast| {
         slow(line, &mut |slow| assert!(&fast == slow, "{}\n{fast:#?}\n{slow:#?}", String::from_utf8_lossy(line)));
     });
     scan::scan(line, &mut Outer::default(), &mut Inner::default()).is_some()
@@ -79,6 +84,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn key() -> impl Strategy<Value = String> {
     let known = prop::sample::select(&[
+        "answer",
         "api",
         "cached_tokens",
         "chat_id",
@@ -93,9 +99,11 @@ fn key() -> impl Strategy<Value = String> {
         "output_token",
         "output_token_details",
         "question",
+        "reasoning",
         "reasoning_tokens",
         "response_type",
         "session_id",
+        "system",
         "token_ratelimit_status",
         "tool_calls",
         "total_token",

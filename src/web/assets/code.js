@@ -13,22 +13,22 @@ const RUN = /\S{120}|\s{200}/;
 
 /// Languages that have colours, with the names that people give them.
 const LANGUAGES = {
-  bash: ["sh", "shell", "zsh", "console"],
-  c: ["h"],
-  cpp: ["c++", "cc", "hpp"],
-  css: [],
-  diff: ["patch"],
-  dockerfile: ["docker"],
-  go: ["golang"],
-  java: [],
-  javascript: ["js", "jsx", "mjs"],
-  json: ["jsonc", "json5"],
-  python: ["py", "python3"],
-  rust: ["rs"],
-  sql: ["mysql", "postgresql", "sqlite"],
-  typescript: ["ts", "tsx"],
-  xml: ["html", "svg", "vue"],
-  yaml: ["yml"],
+  "bash": ["sh", "shell", "zsh", "console"],
+  "c": ["h"],
+  "cpp": ["c++", "cc", "hpp"],
+  "css": [],
+  "diff": ["patch"],
+  "dockerfile": ["docker"],
+  "go": ["golang"],
+  "java": [],
+  "javascript": ["js", "jsx", "mjs"],
+  "json": ["jsonc", "json5"],
+  "python": ["py", "python3"],
+  "rust": ["rs"],
+  "sql": ["mysql", "postgresql", "sqlite"],
+  "typescript": ["ts", "tsx"],
+  "xml": ["html", "svg", "vue"],
+  "yaml": ["yml"],
 };
 
 /// Classes of colours by the first part of the highlighter's scopes; other scopes have none.

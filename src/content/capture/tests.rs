@@ -1,0 +1,231 @@
+//! Turns of conversations, as gateways log them, through the capturer and the codec and back.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const KEY: &[u8] = b"a key of the tests";
+
+fn config() -> Config {
+    Config { capture: Capture { gateways: vec!["*".into()], consumers: Vec::new() }, ..Config::default() }
+}
+
+struct World {
+    capturer: Capturer,
+    lists: Vec<[u8; 16]>,
+}
+
+impl World {
+    fn new(config: &Config) -> World {
+        World::knowing(config, Vec::new())
+    }
+
+    fn knowing(config: &Config, known: Vec<[u8; 16]>) -> World {
+        World { capturer: Capturer::build(config, Codec::build(None).unwrap(), KEY, known), lists: Vec::new() }
+    }
+
+    fn capture(&mut self, record: &Record<'_>) -> Option<(Captured, Exchange)> {
+        let mut out = b"text of the batch".to_vec();
+        let captured = self.capturer.capture("g", record, &mut out).unwrap()?;
+        assert_eq!(captured.body.end as usize, out.len());
+        self.lists.push(captured.list);
+        let body = &out[captured.body.start as usize..];
+        let exchange = Codec::build(None).unwrap().open(body).unwrap();
+        Some((captured, exchange))
+    }
+
+    fn said(&mut self, content: Content<'_>) -> (Captured, Exchange) {
+        let record = Record { session_id: "s".into(), content: Some(Box::new(content)), ..Record::default() };
+        self.capture(&record).unwrap()
+    }
+
+    /// A turn of a chat: its messages, given as `role text`, and its answer.
+    fn turn(&mut self, messages: &[&str], answer: &str) -> (Captured, Exchange) {
+        self.said(Content { messages: list(messages), answer: text(answer), ..Content::default() })
+    }
+}
+
+fn list(messages: &[&str]) -> Said<'static> {
+    let message = |message: &&str| {
+        let (role, text) = message.split_once(' ').unwrap();
+        json!({"role": role, "content": text})
+    };
+    Said::Json(Value::from(messages.iter().map(message).collect::<Vec<_>>()).to_string().into())
+}
+
+fn text(text: &str) -> Said<'static> {
+    if text.is_empty() { Said::Nothing } else { Said::Text(text.to_owned().into()) }
+}
+
+fn texts(exchange: &Exchange) -> Vec<String> {
+    exchange.messages.iter().chain(&exchange.answer).map(|m| format!("{} {}", m.role, m.text)).collect()
+}
+
+#[test]
+fn the_turns_of_a_conversation_are_stored_once() {
+    let mut world = World::new(&config());
+    let (first, exchange) = world.turn(&["system be brief", "user q1"], "a1");
+    assert_eq!(texts(&exchange), ["system be brief", "user q1", "assistant a1"]);
+    assert_eq!((first.messages, first.earlier, first.prefix), (2, 0, None));
+    let (second, exchange) = world.turn(&["system be brief", "user q1", "assistant a1", "user q2"], "a2");
+    assert_eq!(texts(&exchange), ["user q2", "assistant a2"]);
+    assert_eq!((second.messages, second.earlier, second.prefix), (4, 3, Some(first.list)));
+    let known = world.lists.clone();
+    let third = ["system be brief", "user q1", "assistant a1", "user q2", "assistant a2", "user q3"];
+    let (captured, exchange) = world.turn(&third, "a3");
+    assert_eq!(texts(&exchange), ["user q3", "assistant a3"]);
+    assert_eq!((captured.earlier, captured.prefix), (5, Some(second.list)));
+    assert!(captured.logged_bytes > 200 && !captured.is_cut);
+    // After a restart the lists that are stored are known again.
+    let (again, exchange) = World::knowing(&config(), known).turn(&third, "a3");
+    assert_eq!((texts(&exchange).len(), again.prefix, again.list), (2, Some(second.list), captured.list));
+}
+
+#[test]
+fn a_changed_history_starts_anew_where_it_changed_and_a_repeated_line_has_nothing_new() {
+    let mut world = World::new(&config());
+    let (first, _) = world.turn(&["user q1"], "a1");
+    let (_, exchange) = world.turn(&["user q1"], "a1");
+    assert_eq!(
+        texts(&exchange),
+        ["assistant a1"],
+        "the ledger drops a duplicate line; a retry has an answer of its own"
+    );
+    let (_, exchange) = world.turn(&["user q1, said otherwise", "assistant a1", "user q2"], "a2");
+    assert_eq!(texts(&exchange).len(), 4);
+    // An answer that the client changed, or the log did not have, is new.
+    let (captured, exchange) = world.turn(&["user q1", "assistant shortened", "user q2"], "a2");
+    assert_eq!(texts(&exchange), ["assistant shortened", "user q2", "assistant a2"]);
+    assert_eq!(captured.prefix, Some(first.list));
+}
+
+#[test]
+fn nobody_else_s_conversation_is_known() {
+    let mut world = World::new(&config());
+    let content = || Some(Box::new(Content { messages: list(&["user q1"]), ..Content::default() }));
+    let base = Record { session_id: "s".into(), consumer: "c".into(), user: "u".into(), ..Record::default() };
+    let anonymous = Record { session_id: "".into(), client_address: "10.0.0.1".into(), ..base.clone() };
+    for other in [
+        base.clone(),
+        Record { session_id: "t".into(), ..base.clone() },
+        Record { consumer: "d".into(), ..base.clone() },
+        Record { user: "v".into(), ..base.clone() },
+        anonymous.clone(),
+        Record { client_address: "10.0.0.2".into(), ..anonymous.clone() },
+    ] {
+        let (captured, exchange) = world.capture(&Record { content: content(), ..other }).unwrap();
+        assert_eq!((captured.prefix, exchange.messages.len()), (None, 1));
+    }
+    // An address says nothing where there is a session.
+    let moved = Record { client_address: "10.0.0.9".into(), content: content(), ..base };
+    assert!(world.capture(&moved).unwrap().0.prefix.is_some());
+    let lists: std::collections::BTreeSet<_> = world.lists.iter().collect();
+    assert_eq!(lists.len(), world.lists.len() - 1);
+    let mut other_key = Capturer::build(&config(), Codec::build(None).unwrap(), b"another key", []);
+    let record = Record { content: content(), ..anonymous };
+    let captured = other_key.capture("g", &record, &mut Vec::new()).unwrap().unwrap();
+    assert!(!lists.contains(&captured.list));
+}
+
+#[test]
+fn only_who_is_named_is_captured() {
+    let capture = Capture { gateways: vec!["a".into()], consumers: vec!["c".into()] };
+    let mut capturer = Capturer::build(&Config { capture, ..Config::default() }, Codec::build(None).unwrap(), KEY, []);
+    let record = |consumer: &'static str| Record {
+        consumer: consumer.into(),
+        content: Some(Box::new(Content { question: text("q"), ..Content::default() })),
+        ..Record::default()
+    };
+    let mut out = Vec::new();
+    for (gateway, consumer, captured) in [("a", "", true), ("b", "c", true), ("b", "", false), ("b", "d", false)] {
+        assert_eq!(capturer.capture(gateway, &record(consumer), &mut out).unwrap().is_some(), captured);
+    }
+    out.clear();
+    capturer.configure(&Config::default());
+    assert_eq!(capturer.capture("a", &record("c"), &mut out).unwrap(), None);
+    assert_eq!(capturer.capture("a", &Record::default(), &mut out).unwrap(), None);
+    assert!(out.is_empty());
+}
+
+#[test]
+fn a_message_of_12_mb_is_cut_and_marked_and_the_answer_keeps_its_place() {
+    let mut world = World::new(&Config { max_size: 64 << 10, ..config() });
+    let long = format!("user {}", "长 text ".repeat(1_500_000));
+    assert!(long.len() > 12 << 20);
+    let (captured, exchange) = world.turn(&[&long, "user and this"], "the answer");
+    assert!(captured.is_cut && captured.logged_bytes > 12 << 20);
+    let size: usize = exchange.messages.iter().chain(&exchange.answer).map(|m| m.text.len()).sum();
+    assert!((60 << 10..=64 << 10).contains(&size), "{size}");
+    assert_eq!(exchange.messages.iter().map(|m| m.is_cut).collect::<Vec<_>>(), [true, true]);
+    let answer = exchange.answer.unwrap();
+    assert_eq!((answer.text.as_str(), answer.is_cut), ("the answer", false));
+    // A long answer has half where the messages want it all.
+    let (_, exchange) = world.turn(&[&long, "user more"], &"word ".repeat(100_000));
+    assert_eq!(exchange.answer.map(|m| (m.text.len(), m.is_cut)), Some((32 << 10, true)));
+}
+
+#[test]
+fn what_is_cut_by_the_log_is_kept_up_to_there_with_the_question() {
+    let mut world = World::new(&config());
+    let (captured, exchange) = world.said(Content {
+        messages: Said::Json(r#"[{"role":"user","content":"q1"},{"role":"assistant","content":"a very lo"#.into()),
+        question: text("q2"),
+        answer: text("a2"),
+        ..Content::default()
+    });
+    assert!(captured.is_cut);
+    assert_eq!(texts(&exchange), ["user q1", "assistant a very lo", "user q2", "assistant a2"]);
+    assert!(exchange.messages[1].is_cut && !exchange.messages[2].is_cut);
+}
+
+#[test]
+fn a_log_of_questions_and_answers_alone_is_captured_turn_by_turn() {
+    let mut world = World::new(&config());
+    for _ in 0..2 {
+        let (captured, exchange) = world.said(Content {
+            system: text("be brief"),
+            question: text("go on"),
+            answer: text("a"),
+            ..Content::default()
+        });
+        assert_eq!(texts(&exchange), ["system be brief", "user go on", "assistant a"]);
+        assert_eq!((captured.messages, captured.earlier, captured.prefix), (2, 0, None));
+    }
+    let nothing = Record { content: Some(Box::default()), ..Record::default() };
+    assert!(world.capture(&nothing).is_none());
+}
+
+#[test]
+fn tools_and_reasoning_are_kept_and_everything_is_redacted() {
+    let mut world = World::new(&config());
+    let calls = r#"[{"id":"c1","function":{"name":"mail","arguments":"{\"to\":\"ann@example.org\"}"}}]"#;
+    let (captured, exchange) = world.said(Content {
+        messages: list(&["user call 13800138000"]),
+        system: text("key sk-0123456789abcdefghij"),
+        reasoning: text("the card 4111111111111111"),
+        tool_calls: Said::Json(calls.into()),
+        ..Content::default()
+    });
+    let answer = exchange.answer.unwrap();
+    assert_eq!(answer.tool_calls[0].arguments, r#"{"to":"‹email········›"}"#);
+    assert_eq!((answer.tool_calls[0].name.as_str(), answer.tool_calls[0].id.as_str()), ("mail", "c1"));
+    assert_eq!(answer.reasoning, "the card ‹card··········›");
+    assert_eq!(exchange.messages[0].role, "system");
+    assert_eq!(exchange.messages[1].text, "call ‹phone····›");
+    let counts: Vec<_> = captured.redactions.iter().map(|(name, count)| (&**name, *count)).collect();
+    assert_eq!(counts, [("email", 1), ("phone", 1), ("card", 1), ("key", 1)]);
+    assert!(world.turn(&["user hello"], "").0.redactions.is_empty());
+    // What the next turn sends back is known, although it is kept redacted, and its ids and reasoning are not there.
+    let raw = json!([
+        {"role": "user", "content": "call 13800138000"},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "mail", "arguments": "{\"to\":\"ann@example.org\"}"}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "sent"},
+    ]);
+    let (captured, exchange) = world.said(Content {
+        messages: Said::Json(raw.to_string().into()),
+        system: text("key sk-0123456789abcdefghij"),
+        ..Content::default()
+    });
+    assert_eq!((captured.messages, captured.earlier), (4, 3));
+    assert_eq!((exchange.messages[0].text.as_str(), exchange.messages[0].tool_call_id.as_str()), ("sent", "c1"));
+}
