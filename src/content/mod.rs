@@ -8,6 +8,9 @@
 //! request asked and was answered; it is known by the number of the request's row in the ledger, whose ids of names it
 //! shares. The reader redacts, compares and compresses; the ledger's writer stores the body just before the row, and removes
 //! at its start what has no row, so that neither is without the other after a crash.
+//!
+//! [`Store`] is the writer's side and [`Reader`] what reads beside it. Text lies in partitions of which nothing is ever deleted: they
+//! are written anew without what is to go, so that after an erasure no byte of it is left in pages, index or log.
 
 mod capture;
 mod captured;
@@ -18,10 +21,15 @@ mod delta;
 mod error;
 mod exchange;
 mod heard;
+mod partition;
 mod reader;
 pub mod redact;
+mod snippet;
 mod store;
+#[cfg(test)]
+mod tests;
 mod view;
+mod words;
 
 pub use capture::Capturer;
 pub use captured::Captured;
@@ -31,5 +39,5 @@ pub use error::Error;
 pub use exchange::{Exchange, Message, ToolCall};
 pub use reader::{MAX_THREAD, Reader};
 pub use redact::Redactor;
-pub use store::{CONTENT_FILE, Keeping, Store};
+pub use store::{CONTENT_FILE, Counts, Keeping, New, Selection, Store, truncate_log};
 pub use view::{Conversation, Erasure, Filter, Fragment, Hit, Page, Scope, Shown};

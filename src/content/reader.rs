@@ -1,41 +1,228 @@
 //! Captured conversations read beside the writer: pages, searches, single ones and whole threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::codec::{Codec, Key};
 use super::error::Error;
-use super::view::{Filter, Page, Shown};
+use super::exchange::Exchange;
+use super::partition::Partition;
+use super::snippet::snippet;
+use super::store::{CONTENT_FILE, CUT, ERASED, check_identity, fact, key_fits, redactions};
+use super::view::{Conversation, Filter, Hit, Page, Shown};
+use super::words::Search;
 use crate::clock::Deadline;
+use crate::record::Micros;
 
 /// Most turns of one thread.
 pub const MAX_THREAD: usize = 1_000;
+/// Conversations that are ranked against each other: beyond, those that came before them follow, ranked among themselves. What
+/// ranking of the commonest word costs is bounded by it.
+const WINDOW: usize = 4_096;
+/// Steps of SQLite's machine between two looks at the clock.
+const PROGRESS_STEPS: i32 = 2_000;
+
+const COLUMNS: &str = "c.row, c.start, c.attributes, c.session, c.user, c.messages, c.earlier, c.logged, c.stored, c.flags, \
+     c.redactions, (SELECT p.row FROM conversations p WHERE p.row = c.previous)";
 
 /// One moment of the captured conversations.
 #[derive(Debug)]
 pub struct Reader {
+    connection: Connection,
     codec: Codec,
+    is_indexed: bool,
+}
+
+/// Where a page goes on: no row after `through`, and behind the first `skipped` of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cursor {
+    through: i64,
+    skipped: usize,
+}
+
+impl Cursor {
+    fn read(text: &str) -> Result<Cursor, Error> {
+        let (through, skipped) = text.split_once('.').ok_or(Error::Cursor)?;
+        let cursor = Cursor {
+            through: through.parse().map_err(|_| Error::Cursor)?,
+            skipped: skipped.parse().map_err(|_| Error::Cursor)?,
+        };
+        if cursor.through < 0 || cursor.skipped > WINDOW { Err(Error::Cursor) } else { Ok(cursor) }
+    }
+
+    fn text(self) -> String {
+        format!("{}.{}", self.through, self.skipped)
+    }
 }
 
 impl Reader {
     /// Opens the content of a data directory; `None` where nothing was ever captured. What has not been answered at the
     /// deadline is cut.
     ///
+    /// While a reader is open what is erased meanwhile stands in the write-ahead log: it is to be closed soon.
+    ///
     /// # Errors
-    /// It cannot be read.
+    /// It cannot be read, or not with this key.
     pub fn open(folder: &Path, key: Option<&Key>, deadline: Option<Deadline>) -> Result<Option<Reader>, Error> {
-        let _ = deadline;
-        let path = folder.join(super::store::CONTENT_FILE);
-        if path.exists() { Ok(Some(Reader { codec: Codec::build(key)? })) } else { Ok(None) }
+        let path = folder.join(CONTENT_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let opened = (|| {
+            // A reader of a WAL database needs its shared-memory file, so the folder is opened for writing where it may be.
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(&path, flags).or_else(|_| {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Connection::open_with_flags(&path, flags)
+            })?;
+            connection.busy_timeout(Duration::from_secs(5))?;
+            if check_identity(&connection, &path)? == 0 {
+                return Ok(None);
+            }
+            connection.pragma_update(None, "query_only", true)?;
+            connection.pragma_update(None, "temp_store", "memory")?;
+            connection.set_prepared_statement_cache_capacity(32);
+            if let Some(Deadline { clock, at }) = deadline {
+                connection.progress_handler(PROGRESS_STEPS, Some(move || clock.instant() >= at))?;
+            }
+            connection.execute_batch("BEGIN")?;
+            let codec = Codec::build(key)?;
+            key_fits(&connection, &codec, &path)?;
+            let is_indexed = fact::<i64>(&connection, "is_indexed")?.unwrap_or(0) == 1;
+            Ok(Some(Reader { connection, codec, is_indexed }))
+        })();
+        opened.map_err(|error: Error| error.at(&path))
     }
 
-    /// A page of what fits: newest first, or best first where text is searched for.
+    /// A page of what fits: newest first, or best first where text is searched for. A word that thousands of conversations have
+    /// is ranked among the newest of them first, then among those before.
     ///
     /// # Errors
     /// It cannot be read, took too long, has no index, or the cursor is of another list.
     pub fn page(&self, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page, Error> {
-        let _ = (filter, limit, cursor);
-        Ok(Page::default())
+        let search = Search::read(&filter.text)?;
+        let cursor = match cursor {
+            Some(text) => Cursor::read(text)?,
+            None => Cursor { through: self.last()?, skipped: 0 },
+        };
+        let through = cursor.through.min(filter.through.unwrap_or(i64::MAX));
+        let cursor = Cursor { through, ..cursor };
+        self.teach_to_fit(filter)?;
+        let (rows, next) = match &search {
+            None => self.newest(filter, limit, cursor)?,
+            Some(_) if !self.is_indexed => return Err(Error::NoIndex),
+            Some(search) => self.best(filter, search, limit, cursor)?,
+        };
+        let mut hits = Vec::with_capacity(rows.len());
+        for row in rows {
+            if let Some((conversation, exchange)) = self.show(row)? {
+                hits.push(Hit { conversation, snippet: snippet(&exchange, search.as_ref()) });
+            }
+        }
+        let unindexed = if search.is_some() { self.unindexed()? } else { 0 };
+        Ok(Page { hits, next: next.map(Cursor::text), unindexed })
+    }
+
+    fn last(&self) -> Result<i64, Error> {
+        let sql = "SELECT coalesce(max(row), 0) FROM conversations";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Makes the function `fits(attributes, session, user)` of SQL.
+    fn teach_to_fit(&self, filter: &Filter) -> Result<(), Error> {
+        let set = |ids: &Option<Vec<u32>>| ids.as_ref().map(|ids| ids.iter().copied().collect::<BTreeSet<u32>>());
+        let sets = [set(&filter.attributes), set(&filter.sessions), set(&filter.users)];
+        self.connection.create_scalar_function("fits", 3, FunctionFlags::SQLITE_DETERMINISTIC, move |context| {
+            for (index, set) in sets.iter().enumerate() {
+                if let Some(set) = set
+                    && !set.contains(&context.get::<u32>(index)?)
+                {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(())
+    }
+
+    fn newest(&self, filter: &Filter, limit: usize, cursor: Cursor) -> Result<(Vec<i64>, Option<Cursor>), Error> {
+        // A few sessions are looked up, anything else is looked for.
+        let sessions = match &filter.sessions {
+            Some(ids) if ids.len() <= 64 => {
+                let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+                format!(" AND c.session IN ({})", ids.join(","))
+            }
+            _ => String::new(),
+        };
+        let sql = format!(
+            "SELECT c.row FROM conversations c WHERE c.row <= ?1 AND c.start >= ?2 AND c.start < ?3 AND c.flags & {ERASED} = 0
+             AND fits(c.attributes, c.session, c.user){sessions} ORDER BY c.row DESC LIMIT ?4"
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let (since, until) = period(filter);
+        let more = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+        let rows = statement.query_map((cursor.through, since, until, more), |row| row.get(0))?;
+        let mut rows: Vec<i64> = rows.collect::<Result<_, _>>()?;
+        let next = rows.get(limit).map(|row| Cursor { through: *row, skipped: 0 });
+        rows.truncate(limit);
+        Ok((rows, next))
+    }
+
+    fn best(
+        &self,
+        filter: &Filter,
+        search: &Search,
+        limit: usize,
+        cursor: Cursor,
+    ) -> Result<(Vec<i64>, Option<Cursor>), Error> {
+        let expression = search.expression();
+        let (since, until) = period(filter);
+        let mut window: Vec<(i64, f64)> = Vec::new();
+        for partition in Partition::all(&self.connection)?.iter().rev() {
+            if partition.first_row > cursor.through || partition.last_start < since || partition.first_start >= until {
+                continue;
+            }
+            let id = partition.id;
+            // The join in this order, so that rows come from the index as they are and only those that fit are ranked.
+            let sql = format!(
+                "SELECT w.rowid, bm25(words_{id}) FROM words_{id} w CROSS JOIN conversations c ON c.row = w.rowid
+                 WHERE w.words_{id} MATCH ?1 AND w.rowid <= ?2 AND c.start >= ?3 AND c.start < ?4
+                 AND fits(c.attributes, c.session, c.user) ORDER BY w.rowid DESC LIMIT ?5"
+            );
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let room = i64::try_from(WINDOW - window.len()).unwrap_or(0);
+            let mut rows = statement.query((&expression, cursor.through, since, until, room))?;
+            while let Some(row) = rows.next()? {
+                window.push((row.get(0)?, row.get(1)?));
+            }
+            if window.len() >= WINDOW {
+                break;
+            }
+        }
+        let is_full = window.len() >= WINDOW;
+        let behind = window.last().map_or(0, |(row, _)| row - 1);
+        window.sort_by(|(row, score), (other, other_score)| score.total_cmp(other_score).then(other.cmp(row)));
+        let end = cursor.skipped.saturating_add(limit);
+        let next = if end < window.len() {
+            Some(Cursor { skipped: end, ..cursor })
+        } else {
+            is_full.then_some(Cursor { through: behind, skipped: 0 })
+        };
+        Ok((window.into_iter().skip(cursor.skipped).take(limit).map(|(row, _)| row).collect(), next))
+    }
+
+    /// Conversations that no search finds yet.
+    fn unindexed(&self) -> Result<u64, Error> {
+        let mut unindexed = 0;
+        for partition in Partition::all(&self.connection)? {
+            let sql = format!("SELECT count(*) FROM bodies_{} WHERE row > ?1", partition.id);
+            unindexed += self.connection.query_row(&sql, [partition.indexed_through], |row| row.get::<_, u64>(0))?;
+        }
+        Ok(unindexed)
     }
 
     /// The conversation of a row with its text; `None` where none is kept. An erased one has no text.
@@ -43,8 +230,19 @@ impl Reader {
     /// # Errors
     /// It cannot be read.
     pub fn show(&self, row: i64) -> Result<Option<Shown>, Error> {
-        let _ = (row, &self.codec);
-        Ok(None)
+        let sql = format!("SELECT {COLUMNS} FROM conversations c WHERE c.row = ?1");
+        let found = self.connection.prepare_cached(&sql)?.query_row([row], conversation).optional()?;
+        let Some(conversation) = found else { return Ok(None) };
+        if conversation.is_erased {
+            return Ok(Some((conversation, Exchange::default())));
+        }
+        let Some(partition) = Partition::of(&self.connection, row)? else { return Ok(None) };
+        let sql = format!("SELECT data FROM bodies_{} WHERE row = ?1", partition.id);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut bodies = statement.query([row])?;
+        let Some(body) = bodies.next()? else { return Ok(None) };
+        let exchange = self.codec.open(body.get_ref(0)?.as_blob().unwrap_or_default())?;
+        Ok(Some((conversation, exchange)))
     }
 
     /// The conversation of a row with all that it goes on from, oldest first, at most [`MAX_THREAD`]. Put together their messages
@@ -53,8 +251,15 @@ impl Reader {
     /// # Errors
     /// It cannot be read.
     pub fn thread(&self, row: i64) -> Result<Vec<Shown>, Error> {
-        let _ = row;
-        Ok(Vec::new())
+        let mut thread = Vec::new();
+        let mut next = Some(row);
+        while let Some(row) = next.filter(|_| thread.len() < MAX_THREAD) {
+            let Some(shown) = self.show(row)? else { break };
+            next = shown.0.previous.filter(|previous| *previous < row);
+            thread.push(shown);
+        }
+        thread.reverse();
+        Ok(thread)
     }
 
     /// The conversations of those of these rows that have one.
@@ -62,7 +267,77 @@ impl Reader {
     /// # Errors
     /// It cannot be read.
     pub fn bodies(&self, rows: &[i64]) -> Result<BTreeMap<i64, Shown>, Error> {
-        let _ = rows;
-        Ok(BTreeMap::new())
+        let mut bodies = BTreeMap::new();
+        for row in rows {
+            if let Some(shown) = self.show(*row)? {
+                bodies.insert(*row, shown);
+            }
+        }
+        Ok(bodies)
     }
+
+    /// Calls `found` with all conversations that fit, oldest first, text not asked for, until it fails; from behind a row on.
+    ///
+    /// # Errors
+    /// It cannot be read, or what `found` fails with.
+    pub fn each<E: From<Error>>(
+        &self,
+        filter: &Filter,
+        after: i64,
+        mut found: impl FnMut(Shown) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.teach_to_fit(filter)?;
+        let sql = format!(
+            "SELECT c.row FROM conversations c WHERE c.row > ?1 AND c.row <= ?2 AND c.start >= ?3 AND c.start < ?4
+             AND c.flags & {ERASED} = 0 AND fits(c.attributes, c.session, c.user) ORDER BY c.row"
+        );
+        let (since, until) = period(filter);
+        let mut statement = self.connection.prepare(&sql).map_err(Error::from)?;
+        let through = filter.through.unwrap_or(i64::MAX);
+        let mut rows = statement.query((after, through, since, until)).map_err(Error::from)?;
+        while let Some(row) = rows.next().map_err(Error::from)? {
+            let row: i64 = row.get(0).map_err(Error::from)?;
+            if let Some(shown) = self.show(row)? {
+                found(shown)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another conversation that fits goes on from this one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn goes_on(&self, row: i64, through: Option<i64>) -> Result<bool, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM conversations c JOIN conversations n ON n.session = c.session
+             WHERE c.row = ?1 AND n.previous = ?1 AND n.row <= ?2)",
+        )?;
+        Ok(statement.query_row((row, through.unwrap_or(i64::MAX)), |row| row.get(0))?)
+    }
+}
+
+fn period(filter: &Filter) -> (Micros, Micros) {
+    (filter.since.unwrap_or(Micros::MIN), filter.until.unwrap_or(Micros::MAX))
+}
+
+fn conversation(row: &Row<'_>) -> rusqlite::Result<Conversation> {
+    let flags: i64 = row.get(9)?;
+    let is_erased = flags & ERASED != 0;
+    let redacted: u64 = redactions(row.get_ref(10)?.as_str().unwrap_or_default()).values().sum();
+    Ok(Conversation {
+        row: row.get(0)?,
+        start: row.get(1)?,
+        attributes: row.get(2)?,
+        session: row.get(3)?,
+        user: row.get(4)?,
+        messages: row.get(5)?,
+        earlier: row.get(6)?,
+        previous: row.get(11)?,
+        logged_bytes: row.get(7)?,
+        stored_bytes: if is_erased { 0 } else { row.get(8)? },
+        is_cut: flags & CUT != 0,
+        redactions: u32::try_from(redacted).unwrap_or(u32::MAX),
+        is_erased,
+    })
 }

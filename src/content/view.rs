@@ -16,7 +16,9 @@ pub struct Filter {
     pub sessions: Option<Vec<u32>>,
     /// Ids of user pseudonyms.
     pub users: Option<Vec<u32>>,
-    /// Words and `"phrases"`, all of which must occur; empty: any conversation.
+    /// No row after this one: those of the moment of the ledger that is read beside.
+    pub through: Option<i64>,
+    /// Words, `"phrases"` and beginnings of words with a `*`, all of which must occur; empty: any conversation.
     pub text: String,
 }
 
@@ -41,7 +43,7 @@ pub struct Conversation {
     pub previous: Option<i64>,
     /// Bytes of what the log had to say.
     pub logged_bytes: u64,
-    /// Bytes that it takes in the database.
+    /// Bytes that its text takes in the database.
     pub stored_bytes: u64,
     /// Whether something was cut off.
     pub is_cut: bool,
@@ -76,8 +78,8 @@ pub struct Page {
     pub hits: Vec<Hit>,
     /// What to ask with for the next page; `None` on the last.
     pub next: Option<String>,
-    /// The last row that the index knows; what came later is not found by text yet.
-    pub indexed_through: i64,
+    /// Conversations that the index does not know yet, so that they are not found by text.
+    pub unindexed: u64,
 }
 
 /// What is to be erased.

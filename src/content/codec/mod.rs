@@ -123,11 +123,24 @@ impl Codec {
     /// There is no memory, or no random number; nothing was appended.
     pub fn seal(&mut self, exchange_json: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let mut frame = self.compressor.compress(exchange_json).map_err(|_| Error::Seal("it cannot be compressed"))?;
-        let Some(key) = &self.key else {
-            out.push(PLAIN);
-            out.append(&mut frame);
-            return Ok(());
-        };
+        if self.key.is_some() {
+            return self.encrypt(frame, out);
+        }
+        out.push(PLAIN);
+        out.append(&mut frame);
+        Ok(())
+    }
+
+    /// Something that only the same key opens.
+    pub(super) fn key_check(&self) -> Result<Vec<u8>, Error> {
+        let frame = zstd::bulk::compress(b"{}", LEVEL).map_err(|_| Error::Seal("it cannot be compressed"))?;
+        let mut check = Vec::new();
+        self.encrypt(frame, &mut check)?;
+        Ok(check)
+    }
+
+    fn encrypt(&self, mut frame: Vec<u8>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(key) = &self.key else { return Err(Error::Seal("there is no key")) };
         let mut salt = [0; SALT];
         self.random.fill(&mut salt).map_err(|_| Error::Seal("the system has no random numbers"))?;
         key.of_body(&salt)?

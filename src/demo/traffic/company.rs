@@ -2,6 +2,7 @@
 //!
 //! Plain tables. The figures are chosen to look like a mid-sized company's gateway; nothing here is measured.
 
+use super::talk::Talks;
 use crate::record::{CountingFamily, Micros};
 
 /// A model behind the gateway, with how fast it answers.
@@ -78,8 +79,8 @@ pub(super) struct Consumer {
     pub(super) has_users: bool,
     /// Share of requests that carry a trace id.
     pub(super) traced: f64,
-    /// Whether question and answer are in the log.
-    pub(super) logs_content: bool,
+    /// What of its conversations is in the log.
+    pub(super) talks: Talks,
     /// Sessions that never end, and how many; `None` where they do end.
     pub(super) endless_sessions: Option<usize>,
 }
@@ -272,7 +273,7 @@ fn consumer(name: &str, weight: f64, models: &[(usize, f64)]) -> Consumer {
         tool_share: 0.0,
         has_users: true,
         traced: 0.0,
-        logs_content: false,
+        talks: Talks::Nothing,
         endless_sessions: None,
     }
 }
@@ -280,6 +281,7 @@ fn consumer(name: &str, weight: f64, models: &[(usize, f64)]) -> Consumer {
 fn consumers() -> Vec<Consumer> {
     vec![
         Consumer {
+            talks: Talks::Chat,
             user_agent: "Mozilla/5.0 (X11; Linux x86_64) LobeChat/1.143.0",
             ..consumer(
                 "chat-web",
@@ -301,7 +303,7 @@ fn consumers() -> Vec<Consumer> {
                 ("create_ticket", r#"{"priority":"normal","topic":"delivery"}"#),
             ],
             tool_share: 0.25,
-            logs_content: true,
+            talks: Talks::Support,
             ..consumer("support-bot", 22.0, &[(QWEN_TURBO, 0.8), (QWEN_PLUS, 0.2)])
         },
         Consumer {
@@ -322,6 +324,7 @@ fn consumers() -> Vec<Consumer> {
             ],
             tool_share: 0.7,
             traced: 0.5,
+            talks: Talks::Code,
             ..consumer("code-assistant", 14.0, &[(CLAUDE, 1.0)])
         },
         Consumer {
@@ -351,6 +354,7 @@ fn consumers() -> Vec<Consumer> {
             turns: 0.0,
             question_tokens: (520.0, 0.0),
             answer_tokens: 480.0,
+            talks: Talks::Translate,
             ..consumer("translate", 7.0, &[(GEMINI, 1.0)])
         },
         Consumer {
@@ -404,6 +408,13 @@ impl Company {
             without_ai: 0.01,
             broken: 0.000_5,
         }
+    }
+
+    /// The benchmark's company, whose log has all messages of every conversation.
+    pub(super) fn talking() -> Company {
+        let mut company = Company::benchmark();
+        company.consumers.iter_mut().for_each(|consumer| consumer.talks = Talks::Chat);
+        company
     }
 
     /// The company of the benchmark: 5 models, 200 applications with 10 sessions each that go on all day, and an access

@@ -7,6 +7,7 @@ use std::fmt::{Display, Write};
 
 use jiff::tz::TimeZone;
 
+use super::talk::Turn;
 use crate::record::{CountingFamily, Micros};
 
 /// What the gateway saw of the connection, as the access log prints it; `-` is nothing.
@@ -62,11 +63,14 @@ pub(super) struct AiLog<'a> {
     /// Whether the gateway's token limit refused the request.
     pub(super) limited: bool,
     /// Name, arguments and id of each call.
-    pub(super) tool_calls: Vec<(&'a str, &'a str, u64)>,
+    pub(super) tool_calls: Vec<Call<'a>>,
     pub(super) user: Option<usize>,
-    /// Question and answer, where the application logs them.
-    pub(super) content: Option<(&'a str, &'a str)>,
+    /// What was said, where the application logs it, and whether it was answered.
+    pub(super) said: Option<(&'a Turn, bool)>,
 }
+
+/// Name, arguments and id of a call of a tool.
+pub(super) type Call<'a> = (&'a str, &'a str, u64);
 
 /// A 128-bit number in the form of a UUID.
 struct Uuid(u128);
@@ -114,7 +118,7 @@ impl<T: Display> Display for OrDash<T> {
 }
 
 /// Appends `text` as it stands inside a JSON string of Go's encoder, which writes `<`, `>` and `&` as `\u003c`….
-fn push_json(out: &mut String, text: &str) {
+pub(super) fn push_json(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
@@ -190,8 +194,10 @@ impl AiLog<'_> {
     fn write(&self, out: &mut String) {
         let usage = self.usage.as_ref().map(|(_, usage)| usage);
         out.push('{');
-        if let Some((_, answer)) = self.content {
-            push_text(out, "answer", answer);
+        let said = self.said.map(|(said, _)| said);
+        let answered = self.said.filter(|(_, answered)| *answered).map(|(said, _)| said);
+        if let Some(said) = answered {
+            push_text(out, "answer", &said.answer);
         }
         out.push_str(r#""api":"-","#);
         if let Some(usage) = usage.filter(|u| u.openai_keys()) {
@@ -213,12 +219,18 @@ impl AiLog<'_> {
         if let Some(ms) = self.service_ms {
             let _ = write!(out, r#""llm_service_duration":{ms},"#);
         }
+        if let Some(said) = said.filter(|said| !said.messages.is_empty()) {
+            let _ = write!(out, r#""messages":[{}],"#, said.messages.join(","));
+        }
         if let Some((model, usage)) = &self.usage {
             push_text(out, "model", model);
             usage.write_output(out);
         }
-        if let Some((question, _)) = self.content {
-            push_text(out, "question", question);
+        if let Some(said) = said.filter(|said| !said.question.is_empty()) {
+            push_text(out, "question", &said.question);
+        }
+        if let Some(said) = answered.filter(|said| !said.reasoning.is_empty()) {
+            push_text(out, "reasoning", &said.reasoning);
         }
         if let Some(usage) = usage.filter(|u| u.openai_keys()) {
             let _ = write!(out, r#""reasoning_tokens":{},"#, usage.reasoning);
@@ -228,6 +240,9 @@ impl AiLog<'_> {
         }
         if !self.session_id.is_empty() {
             push_text(out, "session_id", self.session_id);
+        }
+        if let Some(said) = said.filter(|said| !said.system.is_empty()) {
+            push_text(out, "system", said.system);
         }
         if self.limited {
             push_text(out, "token_ratelimit_status", "limited");
@@ -417,6 +432,13 @@ mod tests {
             visible_output: 25,
             reasoning: 25,
         };
+        let said = Turn {
+            system: "be brief",
+            question: "What is <b>2+2</b>?\n".to_owned(),
+            answer: "4 & 天气".to_owned(),
+            reasoning: "count".to_owned(),
+            messages: vec![r#"{"content":"2+2","role":"user"}"#.to_owned()],
+        };
         let ai_log = AiLog {
             chat_id: Some(("chatcmpl-", 255)),
             chat_round: Some(3),
@@ -429,7 +451,7 @@ mod tests {
             limited: true,
             tool_calls: vec![("f", r#"{"q":"<b>"}"#, 1), ("g", "{}", 2)],
             user: Some(7),
-            content: Some(("What is <b>2+2</b>?\n", "4 & 天气")),
+            said: Some((&said, true)),
         };
         let line = render(&outer(), Some(&ai_log), true, &mut String::new());
         assert!(line.contains(r#"\"question\":\"What is \\u003cb\\u003e2+2\\u003c/b\\u003e?\\n\""#), "{line}");
@@ -444,6 +466,8 @@ mod tests {
         assert_eq!(inner["output_token"], 50);
         assert_eq!(inner["total_token"], 150);
         assert_eq!(inner["answer"], "4 & 天气");
+        assert_eq!((&inner["reasoning"], &inner["system"]), (&"count".into(), &"be brief".into()));
+        assert_eq!(inner["messages"][0]["content"], "2+2");
         assert_eq!(inner["tool_calls"][0]["function"]["arguments"], r#"{"q":"<b>"}"#);
         assert_eq!(inner["tool_calls"][1]["index"], 1);
         assert_eq!(inner["user_id"], "u-0007");

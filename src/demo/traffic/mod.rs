@@ -3,12 +3,14 @@
 //! Turns a seed and a span of time into Higress lines in the order in which a gateway would write them: each when its
 //! request ends. [`Traffic`] is a finished history, [`Live`] goes on from now. Writes no file and reads no clock.
 //!
-//! Reading order: `company` (who), `calendar` (when), `request` (what happened), `line` (how the log says it).
+//! Reading order: `company` (who), `calendar` (when), `request` (what happened), `talk` (what was said), `line` (how the log
+//! says it).
 
 mod calendar;
 mod company;
 mod line;
 mod request;
+mod talk;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -35,6 +37,13 @@ const REQUESTS: u64 = 1;
 const ARRIVALS: u64 = 2;
 const LIVE_REQUESTS: u64 = 3;
 const LIVE_ARRIVALS: u64 = 4;
+const TALK: u64 = 5;
+const LIVE_TALK: u64 = 6;
+/// Days before the end of a history from which on the log has what was said: the gateway was told to only then.
+const TALKING_DAYS: i64 = 3;
+
+/// 2026-11-18T00:00:00Z, a Wednesday.
+const BENCHMARK_END: Micros = 1_794_960_000 * SECOND;
 
 /// Chooses an index by weight; `draw` is in `[0, 1)`.
 fn choose(weights: &[f64], total: f64, draw: f64) -> usize {
@@ -71,16 +80,22 @@ impl Traffic {
     /// thousand are broken by their user agent, as Envoy breaks them.
     #[must_use]
     pub fn new(seed: u64, end: Micros, days: u32, lines: usize) -> Traffic {
-        Traffic::of(Company::demo(), seed, end, days, lines, bad_day(end, days))
+        let mut traffic = Traffic::of(Company::demo(), seed, end, days, lines, bad_day(end, days));
+        traffic.generator.talks_from = end - TALKING_DAYS * DAY;
+        traffic
     }
 
     /// The benchmark's day: 5 models, 200 consumers with 10 sessions each, 0.9 kB a line on average. Its access log leaves
     /// out the keys of the default template that say least.
     #[must_use]
     pub fn benchmark(seed: u64, lines: usize) -> Traffic {
-        // 2026-11-18T00:00:00Z, a Wednesday.
-        let end = 1_794_960_000 * SECOND;
-        Traffic::of(Company::benchmark(), seed, end, 1, lines, Vec::new())
+        Traffic::of(Company::benchmark(), seed, BENCHMARK_END, 1, lines, Vec::new())
+    }
+
+    /// The benchmark's day with all that was said: each request brings the messages of its conversation so far, up to 16.
+    #[must_use]
+    pub fn benchmark_with_content(seed: u64, lines: usize) -> Traffic {
+        Traffic::of(Company::talking(), seed, BENCHMARK_END, 1, lines, Vec::new())
     }
 
     fn of(company: Company, seed: u64, end: Micros, days: u32, lines: usize, incidents: Vec<Incident>) -> Traffic {
@@ -98,7 +113,12 @@ impl Traffic {
             at += SLOT;
         }
         let mut traffic = Traffic {
-            generator: Generator::new(company, incidents, Random::new(seed, REQUESTS), end),
+            generator: Generator::new(
+                company,
+                incidents,
+                [REQUESTS, TALK].map(|purpose| Random::new(seed, purpose)),
+                end,
+            ),
             random: Random::new(seed, ARRIVALS),
             from,
             cumulated,
@@ -200,7 +220,12 @@ impl Live {
         let hours = (0..168).map(|hour| weights(&company.consumers, &[], hour * 60 * MINUTE, &mut scratch));
         let peak = hours.fold(f64::MIN_POSITIVE, f64::max);
         Live {
-            generator: Generator::new(company, Vec::new(), Random::new(seed, LIVE_REQUESTS), Micros::MAX),
+            generator: Generator::new(
+                company,
+                Vec::new(),
+                [LIVE_REQUESTS, LIVE_TALK].map(|purpose| Random::new(seed, purpose)),
+                Micros::MAX,
+            ),
             random: Random::new(seed, LIVE_ARRIVALS),
             weights: Vec::new(),
             peak,

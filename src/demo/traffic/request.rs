@@ -8,6 +8,7 @@ use super::Line;
 use super::calendar::{MINUTE, SECOND, active};
 use super::company::{Company, Consumer, Incident, Model, Trouble};
 use super::line::{AiLog, Outer, Usage, render};
+use super::talk::{Talk, Talks};
 use crate::demo::random::{Random, whole};
 use crate::record::{CountingFamily, Micros};
 
@@ -26,6 +27,8 @@ struct Session {
     cached: u64,
     /// When the next question is ready to be asked.
     ready_at: Micros,
+    /// What was said so far.
+    talk: Talk,
 }
 
 /// How a request ends.
@@ -97,16 +100,6 @@ impl Ending {
     }
 }
 
-/// What support conversations say, where the application logs it.
-const TALK: [(&str, &str); 6] = [
-    ("Where is my order A-20711?", "It left our warehouse this morning and arrives tomorrow."),
-    ("我的订单什么时候到？", "您的订单已发货，预计明天送达。"),
-    ("Can I return shoes after 14 days & keep the receipt?", "Yes, within 30 days, with the receipt."),
-    ("The page shows <error 502>, what now?", "Please reload the page; the payment was not charged."),
-    ("怎么修改收货地址？", "请在订单详情里点击“修改地址”。"),
-    ("Do you ship to Norway?", "We do. Delivery takes 3 to 5 working days."),
-];
-
 /// Requests that reach the gateway and are no model requests.
 const OTHER_PATHS: [(&str, &str, u16); 4] =
     [("GET", "/healthz", 200), ("GET", "/v1/models", 200), ("GET", "/favicon.ico", 404), ("OPTIONS", "/v1/chat", 204)];
@@ -143,6 +136,10 @@ pub(super) struct Generator {
     pub(super) company: Arc<Company>,
     pub(super) incidents: Vec<Incident>,
     random: Random,
+    /// For what is said alone, so that a company that says nothing has the same requests.
+    talk_random: Random,
+    /// From here on the log has what is said.
+    pub(super) talks_from: Micros,
     /// No request ends after this; one that would is started so much earlier.
     latest: Micros,
     /// Open conversations by application.
@@ -151,12 +148,15 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    pub(super) fn new(company: Company, incidents: Vec<Incident>, random: Random, latest: Micros) -> Generator {
+    pub(super) fn new(company: Company, incidents: Vec<Incident>, random: [Random; 2], latest: Micros) -> Generator {
         let open = vec![Vec::new(); company.consumers.len()];
+        let [random, talk_random] = random;
         Generator {
             company: Arc::new(company),
             incidents,
             random,
+            talk_random,
+            talks_from: Micros::MIN,
             latest: whole_ms(latest),
             open,
             scratch: String::new(),
@@ -299,6 +299,7 @@ impl Generator {
             context: 0,
             cached: 0,
             ready_at: 0,
+            talk: Talk::default(),
         }
     }
 
@@ -413,6 +414,12 @@ impl Generator {
         let shape = ending.shape();
         let session_id = turn.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
         let reached = ending != Ending::TokenLimited && ending != Ending::NoRoute;
+        let reasons = usage.reasoning > 0;
+        let talks = if reached && start >= self.talks_from { app.talks } else { Talks::Nothing };
+        let mut talk = turn.session.as_mut().map(|session| std::mem::take(&mut session.talk)).unwrap_or_default();
+        let said = talk.turn(&mut self.talk_random, talks, reasons);
+        let answer = said.as_ref().filter(|_| ending.answered()).map(|said| said.answer.as_str());
+        talk.answered(&mut self.talk_random, talks, answer, &tool_calls);
         let ai_log = AiLog {
             chat_id: ending.began().then(|| (model.chat_prefix, self.random.bits())),
             chat_round: reached.then_some(turn.round),
@@ -430,7 +437,7 @@ impl Generator {
             limited: ending == Ending::TokenLimited,
             tool_calls,
             user: turn.user,
-            content: (app.logs_content && ending.answered()).then(|| self.random.pick(&TALK).copied()).flatten(),
+            said: said.as_ref().map(|said| (said, ending.answered())),
         };
         let broken = self.random.chance(self.company.broken);
         let outer = Outer {
@@ -467,6 +474,7 @@ impl Generator {
         let text = render(&outer, Some(&ai_log), self.company.full_template, &mut self.scratch);
         let at = start + duration_ms * 1_000;
         if let Some(mut session) = turn.session.take() {
+            session.talk = talk;
             if ending.answered() {
                 session.context = input + output;
                 // The provider keeps the prompt that it has just read; a short one is not worth it.
