@@ -115,7 +115,7 @@ pub(super) struct Show {
     #[command(flatten)]
     config: ConfigArgs,
     /// The conversation's id, as lists show it
-    id: i64,
+    id: String,
     /// Show all that it goes on from too, from the first message on
     #[arg(long)]
     whole: bool,
@@ -141,9 +141,9 @@ pub(super) struct Export {
     /// Form: jsonl, json, or chat (a line of messages for training, a whole conversation each)
     #[arg(long, value_name = "FORM", default_value = "jsonl", value_parser = parse_form)]
     output: Form,
-    /// File to write, `-` for standard output
+    /// File to write, `-` for standard output; default: conversations with the form's ending, in the working directory
     #[arg(short = 'o', long = "file", value_name = "FILE")]
-    file: PathBuf,
+    file: Option<PathBuf>,
     /// Print what was written as JSON
     #[arg(long)]
     json: bool,
@@ -168,7 +168,7 @@ pub(super) struct Erase {
 
 /// What is erased, exactly one.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct ScopeArgs {
     /// The conversation of this id
     #[arg(long, value_name = "ID")]
@@ -343,16 +343,23 @@ fn show(arguments: &Show) -> Result<(), Failure> {
     let zone = time::zone(arguments.timezone.as_deref(), &config)?;
     let folder = folder(&config)?;
     let moment = Moment::open(&folder)?;
-    let told = match reader(&config, &folder)? {
-        None => Vec::new(),
-        Some(reader) if arguments.whole => conversations::thread(&moment, &reader, arguments.id)?,
-        Some(reader) => conversations::show(&moment, &reader, arguments.id)?.into_iter().collect(),
+    let told = match (arguments.id.parse(), reader(&config, &folder)?) {
+        (Ok(row), Some(reader)) if arguments.whole => conversations::thread(&moment, &reader, row)?,
+        (Ok(row), Some(reader)) => conversations::show(&moment, &reader, row)?.into_iter().collect(),
+        _ => Vec::new(),
     };
     if told.is_empty() {
-        return Err(Failure::failed(format!(
+        let message = format!(
             "there is no captured conversation {}; `tokentail conversations list` shows what there is",
-            arguments.id
-        )));
+            quoted(&arguments.id)
+        );
+        if arguments.json {
+            output::json(&json!({"error": message}))?;
+        } else {
+            writeln!(std::io::stdout(), "{message}")?;
+        }
+        // It is said.
+        return Err(Failure::failed(""));
     }
     if arguments.json {
         let values: Vec<Value> = told
@@ -390,7 +397,14 @@ fn export(arguments: &Export) -> Result<(), Failure> {
         None if arguments.output == Form::Json => Ok(out.write_all(b"[]\n").map(|()| 0)?),
         None => Ok(0),
     };
-    if arguments.file.as_os_str() == "-" {
+    let file = arguments.file.clone().unwrap_or_else(|| {
+        PathBuf::from(match arguments.output {
+            Form::Json => "conversations.json",
+            Form::Jsonl => "conversations.jsonl",
+            Form::Chat => "conversations.chat.jsonl",
+        })
+    });
+    if file.as_os_str() == "-" {
         if arguments.json {
             return Err(Failure::misuse(
                 "--json says what was written, and -o - writes it there; leave out one of them",
@@ -401,11 +415,11 @@ fn export(arguments: &Export) -> Result<(), Failure> {
         out.flush()?;
         return Ok(());
     }
-    let written = write_whole(&arguments.file, write)?;
+    let written = write_whole(&file, write)?;
     if arguments.json {
-        return output::json(&json!({"file": arguments.file.display().to_string(), "conversations": written}));
+        return output::json(&json!({"file": file.display().to_string(), "conversations": written}));
     }
-    writeln!(std::io::stdout(), "wrote {} conversations to {}", grouped(written), arguments.file.display())?;
+    writeln!(std::io::stdout(), "wrote {} conversations to {}", grouped(written), file.display())?;
     Ok(())
 }
 
@@ -461,7 +475,11 @@ fn scope(arguments: &ScopeArgs, zone: &TimeZone, now: i64) -> Result<(String, Sc
     if let Some(user) = &arguments.user {
         return Ok((format!("all of user {}", quoted(user)), Scope::User(user.clone())));
     }
-    let text = arguments.before.as_deref().unwrap_or_default();
+    let Some(text) = arguments.before.as_deref() else {
+        return Err(Failure::misuse(
+            "say what is to be erased, by one of --conversation, --session, --consumer, --user and --before",
+        ));
+    };
     let before = time::parse(text, zone, "--before")?;
     if before > now {
         return Err(Failure::misuse(

@@ -148,7 +148,7 @@ const QUESTIONS: &[(&str, &[&str])] = &[
         "/api/v1/conversations",
         &[
             "",
-            "?q=\"order number\"&session=long-session&limit=2",
+            "?q=%22order%20number%22&session=long-session&limit=2",
             "?model=gpt-4o&consumer=app&user=alice&gateway=higress&month=2026-11&mode=stream&route=x",
         ],
     ),
@@ -300,8 +300,8 @@ fn nothing_is_known_of_what_was_said_where_nothing_is_captured() {
     let data = folder.path().join("data");
     let listed = run(arguments!["conversations", "list", "--data-dir", data]).expect_code(0).stdout;
     assert!(listed.contains("content.capture is off"), "{listed}");
-    let shown = run(arguments!["conversations", "show", "1", "--data-dir", data]).expect_code(1).stderr;
-    assert!(shown.contains("no captured conversation 1"), "{shown}");
+    let shown = run(arguments!["conversations", "show", "1", "--data-dir", data]).expect_code(1).stdout;
+    assert!(shown.contains("no captured conversation `1`"), "{shown}");
 }
 
 #[test]

@@ -153,8 +153,8 @@ fn export(asked: &Asked<'_>, start: &mut Start) -> Result<(), Problem> {
     let form = Form::ALL.into_iter().find(|form| asked.text("format") == Some(form.label())).unwrap_or_default();
     let (media_type, end) = match form {
         Form::Json => ("application/json", "json"),
-        Form::Jsonl => ("application/x-ndjson", "jsonl"),
-        Form::Chat => ("application/x-ndjson", "chat.jsonl"),
+        Form::Jsonl => ("application/jsonl", "jsonl"),
+        Form::Chat => ("application/jsonl", "chat.jsonl"),
     };
     let mut pipe = start.file(media_type, &exports::file_name(asked, "conversations", period, end));
     let written = match &reader {
