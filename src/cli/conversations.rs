@@ -85,7 +85,7 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Search {
-    /// Words and "phrases", all of which must occur
+    /// Words, beginnings of words with a `*` and "phrases", all of which must occur
     text: String,
     #[command(flatten)]
     config: ConfigArgs,

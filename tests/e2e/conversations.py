@@ -19,7 +19,7 @@ MARKDOWN = """# Plan
 
 ```python
 def greet(name):
-    return f"Hello, {name}"  # kindly
+    return "Hello, " + name  # kindly
 ```
 
 <script>document.title='taken'</script>

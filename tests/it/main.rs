@@ -3,6 +3,7 @@
 mod api;
 mod boards;
 mod commands;
+mod conversations;
 mod durability;
 mod gateway;
 mod http;

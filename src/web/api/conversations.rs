@@ -51,7 +51,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
 ];
 
 const FILTERS: &[Parameter] = &[
-    Parameter::new("q", Kind::Text, "in which all of these words and \"phrases\" occur"),
+    Parameter::new("q", Kind::Text, "in which all of these words, beginnings* and \"phrases\" occur"),
     Parameter::new("gateway", Kind::Texts, "of these gateways"),
     Parameter::new("route", Kind::Texts, "on these routes"),
     Parameter::new("provider", Kind::Texts, "with these providers"),

@@ -26,7 +26,7 @@ async function copy(text) {
   } catch {
     // Over plain HTTP there is no such clipboard, and it may be forbidden: as a person would do it.
   }
-  const held = h("textarea", { class: "hidden", "aria-hidden": "true", tabindex: -1, readonly: true });
+  const held = h("textarea", { class: "hidden", tabindex: -1, readonly: true });
   const focused = document.activeElement;
   held.value = text;
   document.body.append(held);

@@ -75,6 +75,14 @@ function link(address) {
   return h("a", { href: url.href, title: url.href, target: "_blank", rel: "noopener noreferrer nofollow" });
 }
 
+/// What redaction leaves in the place of a text: its kind, as long as it was.
+const BLOTTED = /(‹[\w-]{1,64}·{0,4096}›)/;
+
+/// A text with its blotted places marked.
+function text(content) {
+  return content.split(BLOTTED).map((part, index) => (index % 2 ? h("span", { class: "blotted", title: t("content.blotted") }, part) : part));
+}
+
 function build(tokens) {
   const root = document.createDocumentFragment();
   const open = [root];
@@ -106,7 +114,7 @@ function build(tokens) {
       node.append(t("content.image", { what: token.content || token.attrGet("src") || "" }));
       put(node);
     } else {
-      put(token.content);
+      open[open.length - 1].append(...text(token.content));
     }
   }
   return root;
