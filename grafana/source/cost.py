@@ -36,8 +36,8 @@ def budgets():
         bars("Budgets used", "Share of each budget that its present day or month has used. None is configured where this is "
              "empty (cost.budgets).", query(share, "{{budget}} ({{unit}}, {{period}})"),
              unit="percentunit", decimals=0, maximum=1.2, width=10, height=6, thresholds=USED, empty="no budget configured"),
-        table("Budgets", "Limit, use and what will have been used at the end of the month if it goes on at the mean rate of the "
-              "month so far.",
+        table("Budgets", "Limit, use and what will have been used at the end of the month if days go on as the last "
+              "4 weeks went.",
               {"budget": "Budget", "unit": "Unit", "period": "Period"},
               [("Limit", limit, {"unit": "short", "decimals": 2}), ("Used", used, {"unit": "short", "decimals": 2}),
                ("Share", share, {"unit": "percentunit", "decimals": 1, "max": 1, "thresholds": USED, **BAR}),
@@ -55,7 +55,7 @@ def of_currency():
         stat("Cost", "Cost of the chosen time range.", query(or_zero(total)), unit="locale", decimals=2, width=4, thresholds=NEUTRAL),
         stat("This month", "Cost of this calendar month so far, from the ledger.",
              query(or_zero(gauge("tokentail_month_cost"))), unit="locale", decimals=2, width=4, thresholds=NEUTRAL),
-        stat("Month, forecast", "Cost at the end of the month if it goes on at the mean rate of the month so far.",
+        stat("Month, forecast", "Cost at the end of the month if days go on as the last 4 weeks went.",
              query(gauge("tokentail_month_cost_forecast")), unit="locale", decimals=2, width=4, thresholds=NEUTRAL,
              empty="first day"),
         stat("Per 1,000 requests", "Cost of the time range over the requests to models that are priced in this currency, "
@@ -104,7 +104,7 @@ def build():
         stat("This month", "Cost of this calendar month so far, by currency; from the ledger, so it does not depend on how long "
              "Prometheus keeps its data.", query(month, "{{currency}}"), unit="short", decimals=2, named=True, thresholds=NEUTRAL,
              overrides=signs(), empty="nothing yet"),
-        stat("Forecast", "Cost at the end of the month if it goes on at the mean rate of the month so far.",
+        stat("Forecast", "Cost at the end of the month if days go on as the last 4 weeks went.",
              query(gauge("tokentail_month_cost_forecast", by=("currency",)), "{{currency}}"), unit="short", decimals=2, named=True,
              thresholds=NEUTRAL, overrides=signs(), empty="first day"),
         stat("In one currency", "The month so far in one sum, in each currency that all the others have a configured rate to "

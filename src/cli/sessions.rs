@@ -17,8 +17,11 @@ use super::{ConfigArgs, time};
 use crate::config::{Config, SessionIds};
 use crate::content::Shown as Said;
 use crate::daemon;
-use crate::ledger::{DataDir, Filter, Listed, MAX_SESSION_NAME, Privacy, SessionQuery, Shown, Sort, Turn};
-use crate::record::{Currency, money};
+use crate::ledger::{
+    DataDir, MAX_SESSION_NAME, Privacy, RequestFilter, SessionFilter, SessionList, SessionPage, SessionQuery, Shown,
+    Sort, Turn,
+};
+use crate::record::{Cost, Currency, money};
 use crate::report::conversations::of_rows;
 use crate::report::document::{amounts_json, money_json, tokens_json, zone_name};
 use crate::report::shape;
@@ -140,36 +143,49 @@ fn list(arguments: &List) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let zone = time::zone(arguments.timezone.as_deref(), &config)?;
     let at = |text: &Option<String>, flag| text.as_deref().map(|text| time::parse(text, &zone, flag)).transpose();
-    let mut filter = Filter {
+    let one = |value: &Option<String>| value.iter().cloned().collect();
+    let mut requests = RequestFilter {
         since: at(&arguments.since, "--since")?,
         until: at(&arguments.until, "--until")?,
-        gateway: arguments.gateway.clone(),
-        model: arguments.model.clone(),
-        currency: arguments.currency.as_deref().map(parse_currency).transpose()?,
-        min_cost: arguments.min_cost.as_deref().map(parse_amount).transpose()?,
-        ..Filter::default()
+        gateways: one(&arguments.gateway),
+        models: one(&arguments.model),
+        ..RequestFilter::default()
     };
+    let currency = arguments.currency.as_deref().map(parse_currency).transpose()?;
+    let min_cost = arguments.min_cost.as_deref().map(parse_amount).transpose()?;
     for text in &arguments.dimensions {
         let (name, value) = text
             .split_once('=')
             .ok_or_else(|| Failure::misuse(format!("--dimension {text:?} has no value; write NAME=VALUE")))?;
-        filter.dimensions.push((name.to_owned(), value.to_owned()));
+        requests.dimensions.push((name.to_owned(), value.to_owned()));
     }
     let folder = folder(&config)?;
     let query = SessionQuery::open(&folder)?;
     let privacy = privacy(&config)?;
     let stored = |plain: &String| privacy.as_ref().map_or_else(|| plain.clone(), |privacy| privacy.consumer(plain));
-    filter.consumer = arguments.consumer.as_ref().map(stored);
+    requests.consumers = arguments.consumer.iter().map(stored).collect();
     if let Some(user) = &arguments.user {
-        filter.user = Some(stored_user(&query, privacy.as_ref(), user)?);
+        requests.users.push(stored_user(&query, privacy.as_ref(), user)?);
     }
-    let listed = query.list(&filter, arguments.sort, arguments.limit)?;
+    let usual = match (min_cost, currency) {
+        (Some(_), None) => query.moment().usual_currency()?,
+        _ => currency,
+    };
+    let least = |nanos| Cost {
+        nanos: i64::try_from(nanos).unwrap_or(i64::MAX),
+        // Where nothing is priced at all, any will do.
+        currency: usual.unwrap_or(Currency::USD),
+    };
+    let filter =
+        SessionFilter { requests, min_cost: min_cost.map(least), currency, counted: true, ..SessionFilter::default() };
+    let list = SessionList { filter, sort: arguments.sort, limit: arguments.limit, ..SessionList::default() };
+    let listed = query.page(&list)?;
     if arguments.json {
         return output::json(&json!({
             "sessions": listed.sessions.iter().map(shape::session).collect::<Vec<_>>(),
-            "found": listed.found,
+            "found": listed.found.unwrap_or(0),
             "sort": arguments.sort.label(),
-            "currency": listed.currency.map(|currency| currency.to_string()),
+            "currency": listed.currency.or(currency).map(|currency| currency.to_string()),
         }));
     }
     print_list(arguments, &listed, &zone)
@@ -197,10 +213,11 @@ pub(super) fn parse_amount(text: &str) -> Result<i128, Failure> {
         .ok_or_else(|| Failure::misuse(format!("--min-cost {text:?} is no amount; write 12 or 0.05")))
 }
 
-fn print_list(arguments: &List, listed: &Listed, zone: &TimeZone) -> Result<(), Failure> {
+fn print_list(arguments: &List, listed: &SessionPage, zone: &TimeZone) -> Result<(), Failure> {
+    let found = listed.found.unwrap_or(0);
     let mut out = std::io::stdout().lock();
     if listed.sessions.is_empty() {
-        writeln!(out, "no session fits ({} found)", listed.found)?;
+        writeln!(out, "no session fits ({found} found)")?;
         return Ok(());
     }
     let gateways: BTreeSet<&str> = listed.sessions.iter().map(|session| session.gateway.as_str()).collect();
@@ -239,7 +256,7 @@ fn print_list(arguments: &List, listed: &Listed, zone: &TimeZone) -> Result<(), 
     if let (Sort::Cost, Some(currency)) = (arguments.sort, listed.currency) {
         order = format!("cost in {currency}");
     }
-    writeln!(out, "\n{shown} of {} sessions, by {order}; times in {}", grouped(listed.found), zone_name(zone))?;
+    writeln!(out, "\n{shown} of {} sessions, by {order}; times in {}", grouped(found), zone_name(zone))?;
     writeln!(out, "a session's time is the sum of its parts; + goes on; turn by turn: tokentail sessions show ID")?;
     Ok(())
 }

@@ -27,7 +27,7 @@ pub mod redact;
 mod snippet;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 mod words;
 

@@ -470,22 +470,51 @@ impl Store {
         Ok(removed > 0)
     }
 
-    /// Removes the conversations of rows up to one: the ledger no longer has them.
+    /// Removes the conversations of rows from `first` to `last`: the ledger no longer has them.
     ///
     /// # Errors
     /// Nothing was removed; where [`Error::is_passing`] it can be tried later.
-    pub fn remove_through(&mut self, row: i64) -> Result<(), Error> {
+    pub fn remove_rows(&mut self, first: i64, last: i64) -> Result<(), Error> {
         let transaction = self.connection.unchecked_transaction()?;
-        let removed = transaction.prepare_cached("DELETE FROM conversations WHERE row <= ?1")?.execute([row])?;
+        let removed = transaction
+            .prepare_cached("DELETE FROM conversations WHERE row >= ?1 AND row <= ?2")?
+            .execute((first, last))?;
         if removed == 0 {
             return Ok(());
         }
-        for partition in Partition::all(&transaction)?.iter().filter(|partition| partition.first_row <= row) {
-            partition.rewrite(&transaction)?;
+        let partitions = Partition::all(&transaction)?;
+        let ends = partitions.iter().skip(1).map(|next| next.first_row).chain([i64::MAX]);
+        for (partition, end) in partitions.iter().zip(ends) {
+            if partition.first_row <= last && end > first {
+                partition.rewrite(&transaction)?;
+            }
         }
         transaction.commit()?;
         (self.is_unclean, self.is_settled) = (true, false);
         Ok(())
+    }
+
+    /// The sessions of conversations of these attributes.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn sessions_of(&self, attributes: &BTreeSet<u32>) -> Result<BTreeSet<u32>, Error> {
+        let mut statement =
+            self.connection.prepare("SELECT DISTINCT attributes, session FROM conversations WHERE session <> 0")?;
+        let mut rows = statement.query([])?;
+        let mut sessions = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            if attributes.contains(&row.get(0)?) {
+                sessions.insert(row.get(1)?);
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// The connection, to bring about what else does not happen.
+    #[cfg(test)]
+    pub(crate) fn connection_for_tests(&self) -> &Connection {
+        &self.connection
     }
 
     /// Bytes of the database with its log.

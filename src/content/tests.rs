@@ -113,7 +113,7 @@ fn words_phrases_and_characters_are_found_best_first() {
     index(&mut store);
     assert_eq!(found(folder.path(), "refund"), [1, 2]);
     assert_eq!(found(folder.path(), "\"refund policy\""), [1]);
-    assert_eq!(found(folder.path(), "policy refund*"), [4, 1]);
+    assert_eq!(found(folder.path(), "policy refund*"), [1, 4]);
     assert_eq!(found(folder.path(), "退款"), [3]);
     assert_eq!(found(folder.path(), "订单"), [3]);
     assert_eq!(found(folder.path(), "款退"), [0; 0]);
@@ -240,9 +240,7 @@ fn after_an_erasure_no_byte_is_left_and_what_stays_is_found() {
     let sessions = Selection::Sessions([3].into());
     let (erasure, next) = store.erase_step(&sessions, 0).unwrap();
     assert_eq!((erasure.conversations, next), (200, None));
-    let before = reader(folder.path());
     assert!(store.clean().unwrap());
-    drop(before);
     assert_eq!(holds(folder.path(), b"marker3"), None);
     assert_eq!(found(folder.path(), "zmarker3"), [0; 0]);
     index(&mut store);
@@ -283,7 +281,7 @@ fn retention_removes_by_age_in_steps() {
     assert_eq!(found(folder.path(), "").len(), 51);
     assert!(holds(folder.path(), b"marker49x").is_none() && holds(folder.path(), b"marker51x").is_some());
     assert_eq!(store.counts().conversations, 100, "counters do not go down");
-    store.remove_through(60).unwrap();
+    store.remove_rows(1, 60).unwrap();
     assert_eq!(found(folder.path(), "").len(), 40);
     while store.retain(1_000 * HOUR).unwrap() {}
     store.clean().unwrap();

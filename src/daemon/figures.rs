@@ -13,8 +13,9 @@ use super::app::Sidecar;
 use crate::ledger::{Measure, Moment, Usage, UsageQuery, request_counts};
 use crate::meter::BudgetState;
 use crate::pricing::{Budget, BudgetPeriod, ExchangeRate, rate_in_force};
-use crate::record::{Currency, Micros, money};
+use crate::record::{Currency, Micros};
 use crate::report::budget::{self, Standing, period_label, unit_label};
+use crate::report::outlook;
 
 /// How often sums are read anew, if rows have come since.
 const SUM_INTERVAL: Duration = Duration::from_secs(15);
@@ -28,7 +29,7 @@ const OLDEST_SUMS: Duration = Duration::from_secs(300);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 /// By how much the clocks may part.
 const CLOCK_STEP_MICROS: i64 = 1_000_000;
-/// The part of a month after which it is forecast.
+/// The part of a month after which alerts are given its forecast.
 const FORECAST_AFTER_SECONDS: i64 = 86_400;
 
 /// Sums of the present periods.
@@ -86,13 +87,17 @@ impl Figures {
                 *costs.entry((usage.attributes.gateway.clone(), currency)).or_default() += cost;
             }
         }
+        let moment = Moment::open(folder)?;
+        let forecasts = match elapsed >= FORECAST_AFTER_SECONDS {
+            true => outlook::by_gateway(&moment, zone, now)?,
+            false => BTreeMap::new(),
+        };
         for ((gateway, currency), cost) in costs {
-            let forecast = (elapsed >= FORECAST_AFTER_SECONDS)
-                .then(|| money::div_half_even(cost * i128::from(next_month - month), i128::from(elapsed)));
+            let forecast = forecasts.get(&(gateway.clone(), currency)).map(|forecast| forecast.forecast);
             figures.month_cost.push((gateway, currency, cost, forecast));
         }
         if !budgets.is_empty() {
-            let standings = budget::standings(&Moment::open(folder)?, zone, budgets, now)?;
+            let standings = budget::standings(&moment, zone, budgets, now)?;
             figures.budgets = standings.into_iter().map(state).collect();
         }
         Ok(figures)

@@ -7,9 +7,11 @@ use rusqlite::Connection;
 
 use super::availability::{PROBES, REQUESTS, active_targets, read_windows};
 use super::measure::Measure;
+use super::moment::watch;
 use super::open::{Error, Ledger, open_for_reading};
 use super::probe_use;
 use super::usage::{Usage, UsageQuery};
+use crate::clock::Deadline;
 use crate::record::{ErrorReason, Failure, Micros, Outcome, ProbeCost};
 use crate::sla::{InForce, Isolated, Note, Objective, Outage, RequestCounts, Segment, Share, State, Tracker, Windows};
 
@@ -60,6 +62,16 @@ impl AvailabilityQuery {
     /// There is no ledger, or it cannot be read.
     pub fn open(folder: &Path) -> Result<AvailabilityQuery, Error> {
         Ok(AvailabilityQuery { connection: open_for_reading(folder)?.0 })
+    }
+
+    /// The same, but what has not been answered at the deadline is cut: [`Error::TooSlow`].
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be read.
+    pub fn open_until(folder: &Path, deadline: Deadline) -> Result<AvailabilityQuery, Error> {
+        let mut query = AvailabilityQuery::open(folder)?;
+        watch(&mut query.connection, deadline)?;
+        Ok(query)
     }
 
     /// Everything about the targets within `[from, to)`, as of `now`.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fold::BLOCK_ROWS;
 use super::open::Error;
+use super::packed::Packed;
 use super::request_view::NO_VALUE;
 use super::row;
 use crate::record::{Assumed, Cost, Currency, ErrorReason, Outcome, Row, Tokens};
@@ -126,133 +127,6 @@ impl Class {
 
     pub(super) fn currency(self) -> Option<Currency> {
         Currency::from_code(self.0 >> 26)
-    }
-}
-
-/// Numbers in as many bits as they need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Packed {
-    /// Bits of a number; 64 are the number itself.
-    width: usize,
-    /// The least number, added to each; with `sparse` to all but 0, which stands for none.
-    least: i64,
-    /// What the difference to the least is counted in: a log of milliseconds needs no microseconds.
-    unit: i64,
-    sparse: bool,
-    /// The bits, and 8 bytes more.
-    bytes: Vec<u8>,
-}
-
-/// Beyond, a number may lie in 9 bytes.
-const MAX_WIDTH: u32 = 56;
-const SPARSE: u8 = 0x80;
-const HEAD: usize = 17;
-
-/// The largest number that divides all differences to the least.
-fn common_unit(values: &[i64], least: i64) -> u64 {
-    let mut unit = 0_u64;
-    for value in values.iter().filter(|value| **value != NO_VALUE) {
-        let mut rest = value.wrapping_sub(least).cast_unsigned();
-        while rest != 0 {
-            (unit, rest) = (rest, unit % rest);
-        }
-        if unit == 1 {
-            break;
-        }
-    }
-    unit.max(1)
-}
-
-impl Packed {
-    /// Appends the stored form of numbers.
-    fn encode(values: &[i64]) -> Vec<u8> {
-        let (mut least, mut largest, mut sparse) = (i64::MAX, i64::MIN, false);
-        for value in values {
-            if *value == NO_VALUE {
-                sparse = true;
-            } else {
-                least = least.min(*value);
-                largest = largest.max(*value);
-            }
-        }
-        let least = if largest == i64::MIN { 0 } else { least };
-        let unit = common_unit(values, least);
-        let range = largest.max(least).wrapping_sub(least).cast_unsigned() / unit;
-        let bits = u64::BITS - range.saturating_add(u64::from(sparse)).leading_zeros();
-        let wide = bits > MAX_WIDTH;
-        let width = if wide { 64 } else { bits };
-        let mut bytes = Vec::with_capacity(HEAD + values.len() * (width as usize) / 8 + 16);
-        let flag = if sparse && !wide { SPARSE } else { 0 };
-        bytes.push(u8::try_from(width).unwrap_or(64) | flag);
-        bytes.extend_from_slice(&least.to_le_bytes());
-        bytes.extend_from_slice(&unit.to_le_bytes());
-        if wide {
-            values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-        } else if width > 0 {
-            let (mut word, mut filled) = (0_u64, 0_u32);
-            for value in values {
-                let number = if *value == NO_VALUE {
-                    0
-                } else {
-                    value.wrapping_sub(least).cast_unsigned() / unit + u64::from(sparse)
-                };
-                word |= number << filled;
-                filled += width;
-                while filled >= 8 {
-                    bytes.push(word.to_le_bytes()[0]);
-                    word >>= 8;
-                    filled -= 8;
-                }
-            }
-            if filled > 0 {
-                bytes.push(word.to_le_bytes()[0]);
-            }
-        }
-        bytes.extend_from_slice(&[0; 8]);
-        bytes
-    }
-
-    fn decode(mut bytes: Vec<u8>) -> Option<Packed> {
-        let head = *bytes.first()?;
-        let number = |at: usize| Some(i64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-        let (least, unit) = (number(1)?, number(9)?);
-        let (width, sparse) = (usize::from(head & !SPARSE), head & SPARSE != 0);
-        if width > MAX_WIDTH as usize && width != 64 {
-            return None;
-        }
-        bytes.drain(..HEAD);
-        Some(Packed { width, least, unit, sparse, bytes })
-    }
-
-    /// The number at a place; behind the last one it is any.
-    #[inline]
-    pub(super) fn get(&self, place: usize) -> i64 {
-        let bit = place * self.width;
-        let word = self
-            .bytes
-            .get(bit / 8..)
-            .and_then(|rest| rest.first_chunk::<8>())
-            .map_or(0, |word| u64::from_le_bytes(*word));
-        if self.width == 64 {
-            return word.cast_signed();
-        }
-        let number = (word >> (bit % 8)) & ((1 << self.width) - 1);
-        if !self.sparse {
-            self.least.wrapping_add(number.cast_signed().wrapping_mul(self.unit))
-        } else if number == 0 {
-            NO_VALUE
-        } else {
-            self.least.wrapping_add((number - 1).cast_signed().wrapping_mul(self.unit))
-        }
-    }
-
-    /// How many numbers there are, where each takes a bit at least.
-    pub(super) fn len(&self) -> usize {
-        (self.bytes.len() - 8) * 8 / self.width.max(1)
-    }
-
-    pub(super) fn optional(&self, place: usize) -> Option<i64> {
-        Some(self.get(place)).filter(|value| *value != NO_VALUE)
     }
 }
 
@@ -388,15 +262,12 @@ impl<'a> Block<'a> {
     /// A list's entries, by their places.
     pub(super) fn list(&self, list: Column) -> Result<Vec<u32>, Error> {
         let packed = self.column(list)?;
-        // A list of one takes no bits.
-        let count = if packed.width == 0 { 1 } else { packed.len() };
-        Ok((0..count).map(|place| u32::try_from(packed.get(place)).unwrap_or(0)).collect())
+        Ok((0..packed.len()).map(|place| u32::try_from(packed.get(place)).unwrap_or(0)).collect())
     }
 
     pub(super) fn classes(&self) -> Result<Vec<Class>, Error> {
         let packed = self.column(Column::Classes)?;
-        let count = if packed.width == 0 { 1 } else { packed.len() };
-        Ok((0..count).map(|place| Class(packed.get(place))).collect())
+        Ok((0..packed.len()).map(|place| Class(packed.get(place))).collect())
     }
 
     /// The six columns of tokens.
@@ -419,40 +290,5 @@ impl TokenColumns {
 
     pub(super) fn total(&self, place: usize) -> i64 {
         self.0.iter().fold(0, |sum, column| sum.saturating_add(column.get(place)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn numbers_survive_being_packed(
-            values in proptest::collection::vec(
-                prop_oneof![Just(NO_VALUE), 0_i64..3, -1_000_i64..70_000, any::<i64>()], 0..40),
-            kind in 0..5,
-        ) {
-            let values: Vec<i64> = values.into_iter().map(|value| match kind {
-                0 => value.clamp(0, 1),
-                1 if value != NO_VALUE => value.clamp(-5, 1 << 40),
-                2 => 7,
-                3 if value != NO_VALUE => value.clamp(-1_000, 1_000_000) * 1_000 + 7,
-                _ => value,
-            }).collect();
-            let packed = Packed::decode(Packed::encode(&values)).unwrap();
-            for (place, value) in values.iter().enumerate() {
-                prop_assert_eq!(packed.get(place), *value);
-            }
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_no_column_are_told() {
-        for bytes in [vec![], vec![3, 0], vec![60, 0, 0, 0, 0, 0, 0, 0, 0]] {
-            assert_eq!(Packed::decode(bytes), None);
-        }
     }
 }

@@ -116,6 +116,7 @@ impl Ledger {
     /// # Errors
     /// Nothing was written; where [`Error::is_passing`] the same batches can be committed later.
     pub fn commit(&mut self, prepared: &Prepared, now: Instant) -> Result<(), Error> {
+        self.write_content(prepared)?;
         self.write(prepared)?;
         self.folds.full.clear();
         self.next_row += prepared.rows();

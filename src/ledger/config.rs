@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Retention {
     /// How long request rows are kept, by the start of the request. Rollups are kept for good.
     pub requests: Duration,
-    /// How long captured conversations are kept, by the start of the request.
+    /// How long captured conversations are kept, by the start of the request; never longer than its row.
     pub content: Duration,
     /// How long single probe results are kept. Outages and what availability is made of are kept for good.
     pub probe_results: Duration,

@@ -13,7 +13,6 @@ use super::open::{Error, Ledger};
 use crate::content::{Counts, Erasure, New, Scope, Selection, Store, truncate_log};
 use crate::record::Micros;
 use crate::session::DerivedId;
-use crate::wording::hex;
 
 /// An erasure that goes on between batches.
 #[derive(Debug)]
@@ -60,10 +59,10 @@ impl Ledger {
         Ok(store.write(&new)?)
     }
 
-    /// What was ever captured; `None` where nothing was.
+    /// What was ever captured, and the bytes that content takes on disk; `None` where nothing was.
     #[must_use]
-    pub fn content_counts(&self) -> Option<(&Counts, u64)> {
-        self.content.as_ref().map(|store| (store.counts(), store.size()))
+    pub fn content_counts(&self) -> Option<(Counts, u64)> {
+        self.content.as_ref().map(|store| (store.counts().clone(), store.size()))
     }
 
     /// The lists of messages that were captured last: what a request repeats of them is not captured again.
@@ -246,6 +245,5 @@ fn derived_ids(connection: &Connection, names: &BTreeSet<u32>) -> Result<Vec<Der
             }
         }
     }
-    debug_assert!(derived.iter().all(|DerivedId(id)| hex(id).len() == 32));
     Ok(derived)
 }

@@ -1,7 +1,5 @@
 //! How much a ledger holds, told without counting its rows.
 
-use std::path::Path;
-
 use super::moment::Moment;
 use super::open::Error;
 use super::row;
@@ -22,9 +20,8 @@ impl Extent {
     /// Reads it: from the blocks of folded rows, and from the few rows behind them.
     ///
     /// # Errors
-    /// There is no ledger, or it cannot be read.
-    pub fn read(folder: &Path) -> Result<Extent, Error> {
-        let moment = Moment::open(folder)?;
+    /// The ledger cannot be read, or takes too long.
+    pub fn read(moment: &Moment) -> Result<Extent, Error> {
         let sql = "SELECT coalesce(sum(rows), 0), min(first_start), max(last_start) FROM blocks";
         let mut extent = moment.connection.query_row(sql, [], |row| {
             Ok(Extent { requests: row.get(0)?, first_start: row.get(1)?, last_start: row.get(2)? })

@@ -4,7 +4,7 @@
 //! blocks of rows with their first and last start, and once they are full with their columns. The metric series are the
 //! third fold; the meter holds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
@@ -192,7 +192,7 @@ pub(super) fn stored_zone(connection: &Connection) -> Result<Option<String>, Err
 /// Sums the days of a time zone from the hours.
 fn sum_days_anew(connection: &Connection, zone: &TimeZone) -> Result<(), Error> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch("DELETE FROM rollup_days")?;
+    transaction.execute_batch("DELETE FROM rollup_days; DELETE FROM user_days")?;
     let mut select = transaction.prepare("SELECT bucket, attributes, currency, data FROM rollups ORDER BY bucket")?;
     let mut stored = select.query([])?;
     // One day at a time; where the clock goes back no day comes twice.
@@ -318,13 +318,15 @@ impl Ledger {
         let written = self.write_folds_with(&dirty, &closures);
         let mut meter = self.meter.lock();
         match written {
-            Ok(()) => {
+            Ok(written) => {
                 meter.written();
                 drop(meter);
                 self.folds.rollups.clear();
                 self.folds.blocks.clear();
                 self.folds.full.clear();
                 self.folds.written = self.folds.mark;
+                self.user_days.removed(&written);
+                self.packing.closed(&closures);
                 self.sessions_written(&closures)
             }
             Err(error) => {
@@ -334,7 +336,12 @@ impl Ledger {
         }
     }
 
-    fn write_folds_with(&mut self, dirty: &[crate::meter::Dirty], closures: &[Closure]) -> Result<(), Error> {
+    /// Returns the days that have got rows.
+    fn write_folds_with(
+        &mut self,
+        dirty: &[crate::meter::Dirty],
+        closures: &[Closure],
+    ) -> Result<BTreeSet<i64>, Error> {
         let mut keyed = BTreeMap::new();
         let mut answers: BTreeMap<(i64, String), Share> = BTreeMap::new();
         for ((bucket, attributes, currency), (measures, share)) in &self.folds.rollups {
@@ -347,10 +354,12 @@ impl Ledger {
             keyed.insert((*bucket, *attributes, currency), *measures);
         }
         let days = days_of(&keyed, &self.folds.zone);
+        let changed: BTreeSet<i64> = days.keys().map(|(day, ..)| *day).collect();
         let transaction = self.connection.unchecked_transaction()?;
         {
             add_rollups(&transaction, Width::Hour, &keyed)?;
             add_rollups(&transaction, Width::Day, &days)?;
+            self.user_days.remove(&transaction, &changed)?;
             columns::write(&transaction, &self.folds.full)?;
             let mut statement = transaction.prepare_cached(
                 "INSERT INTO blocks (block, rows, first_start, last_start) VALUES (?1, ?2, ?3, ?4)
@@ -380,6 +389,17 @@ impl Ledger {
                 .prepare_cached("INSERT OR REPLACE INTO facts (key, value) VALUES ('folded', ?1)")?
                 .execute([self.folds.mark])?;
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(changed)
+    }
+
+    /// Packs what is quiet for those who ask: a bounded step, in transactions of its own. To be called when the folds are
+    /// written. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written; what is not packed is read as it is.
+    pub fn pack(&mut self) -> Result<bool, Error> {
+        let more = self.pack_parts()?;
+        Ok(self.sum_users()? || more)
     }
 }

@@ -66,6 +66,9 @@ impl Info {
             "rollups",
             "rollup_days",
             "columns",
+            "part_columns",
+            "late_parts",
+            "user_days",
             "audit",
             "series",
             "files",
@@ -181,8 +184,10 @@ impl Check {
             super::inspect_folds::columns(&connection)?,
             rollups(&connection)?,
             super::inspect_folds::days(&connection)?,
+            super::inspect_folds::user_days(&connection)?,
             counters(&connection)?,
             super::inspect_sessions::sessions(&connection)?,
+            super::inspect_folds::part_columns(&connection)?,
             sources(&connection)?,
         ];
         let findings = findings.into_iter().chain(super::inspect_targets::targets(&connection)?).collect();

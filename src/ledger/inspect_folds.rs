@@ -1,6 +1,7 @@
-//! Whether the folds that answer questions say what they are folds over: columns what their rows say, days what their hours.
+//! Whether the folds that answer questions say what they are folds over: columns what their rows say, days what their hours,
+//! packed parts what the parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -8,10 +9,17 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::columns::Builder;
 use super::fold::{BLOCK_ROWS, day, stored_mark, stored_zone};
 use super::inspect::{Finding, finding};
-use super::intern::CurrencyId;
+use super::intern::{CurrencyId, read_attributes};
+use super::kinds::Kinds;
 use super::measure::Measures;
 use super::open::Error;
+use super::part_columns::{PartBlock, is_same};
 use super::row;
+use super::session::{PART, read_part};
+use super::sums::day_begins;
+use super::user_days::user_day;
+use crate::record::{Currency, ServiceTier};
+use crate::session::Part;
 
 /// Problems that are spelt out.
 const MOST_NAMED: usize = 5;
@@ -94,4 +102,105 @@ pub(super) fn days(connection: &Connection) -> Result<Finding, Error> {
     }
     problems.truncate(MOST_NAMED);
     Ok(finding("days = hours", &problems, format!("{} sums of days in {name} agree", kept.len())))
+}
+
+/// Packed parts are held against their own table, but for those that are noted as late.
+pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
+    let (mut problems, mut agreeing, mut late_parts) = (Vec::new(), 0_u64, 0_usize);
+    let mut select = connection.prepare("SELECT block, data FROM part_columns ORDER BY block")?;
+    let mut blocks = select.query([])?;
+    while let Some(stored) = blocks.next()? {
+        let block: i64 = stored.get(0)?;
+        let ids = (block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS);
+        let Some(packed) = PartBlock::decode(stored.get_ref(1)?.as_blob().unwrap_or_default()) else {
+            problems.push(format!("the packed parts of block {block} cannot be read"));
+            continue;
+        };
+        let late: BTreeSet<i64> = connection
+            .prepare_cached("SELECT id FROM late_parts WHERE id >= ?1 AND id < ?2")?
+            .query_map(ids, |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        late_parts += late.len();
+        let mut places: BTreeMap<i64, usize> = (0..packed.len()).map(|place| (packed.id(place), place)).collect();
+        places.retain(|id, _| !late.contains(id));
+        let mut filled = Part::default();
+        let mut parts =
+            connection.prepare_cached(&format!("SELECT {PART} FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id"))?;
+        let mut rows = parts.query(ids)?;
+        while let Some(row) = rows.next()? {
+            let part = read_part(row)?;
+            if late.contains(&part.id) {
+                continue;
+            }
+            let Some(place) = places.remove(&part.id) else {
+                problems.push(format!("part {} is not packed with its block", part.id));
+                continue;
+            };
+            packed.fill(place, &mut filled);
+            if is_same(&part, &filled) {
+                agreeing += 1;
+            } else {
+                problems.push(format!("packed part {} says otherwise than the part", part.id));
+            }
+        }
+        problems.extend(places.keys().map(|id| format!("packed part {id} is no part")));
+    }
+    problems.truncate(MOST_NAMED);
+    Ok(finding("packed parts = parts", &problems, format!("{agreeing} packed parts agree, {late_parts} are late")))
+}
+
+/// Sums by user are summed anew from the rows of their days.
+pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
+    type Cells = BTreeMap<(u32, Option<Currency>), Measures>;
+    let name = stored_zone(connection)?.unwrap_or_default();
+    let Ok(zone) = TimeZone::get(&name) else {
+        return Ok(finding(
+            "days by user = rows",
+            &[],
+            format!("days of {name}, which is not known by name, were not summed anew"),
+        ));
+    };
+    let mark = stored_mark(connection)?;
+    let days: Vec<i64> = {
+        let mut statement = connection.prepare("SELECT day FROM user_days ORDER BY day")?;
+        statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
+    };
+    let (mut problems, mut kinds, mut tiers) = (Vec::new(), Kinds::default(), BTreeMap::<u32, ServiceTier>::new());
+    for day in &days {
+        let span = day_begins(*day, &zone)..day_begins(day.saturating_add(1), &zone);
+        let mut summed = Cells::new();
+        let blocks: Vec<i64> = connection
+            .prepare_cached("SELECT block FROM blocks WHERE first_start < ?2 AND last_start >= ?1")?
+            .query_map((span.start, span.end), |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for block in blocks {
+            let last = mark.min((block + 1) * BLOCK_ROWS - 1);
+            row::each(connection, block * BLOCK_ROWS - 1, last, |row, _| {
+                if span.contains(&row.start) {
+                    let tier = match tiers.get(&row.attributes) {
+                        Some(tier) => *tier,
+                        None => read_attributes(connection, row.attributes)?.service_tier,
+                    };
+                    tiers.insert(row.attributes, tier);
+                    let parts = kinds.of(connection, &row, tier)?;
+                    let cell = summed.entry((row.user, row.cost.map(|cost| cost.currency))).or_default();
+                    cell.observe(&row, &parts);
+                }
+                Ok(())
+            })?;
+        }
+        let mut kept = Cells::new();
+        if let Some(stored) = user_day(connection, *day)? {
+            stored.each(|user, currency, measures| -> Result<(), Error> {
+                let cell = kept.entry((user, currency)).or_default();
+                measures.for_each(|(measure, value)| cell.increase(measure, value));
+                Ok(())
+            })?;
+        }
+        if kept != summed {
+            problems.push(format!("the sums by user of day {day} are not those of its rows"));
+        }
+    }
+    problems.truncate(MOST_NAMED);
+    Ok(finding("days by user = rows", &problems, format!("{} days in {name} agree", days.len())))
 }

@@ -177,6 +177,15 @@ impl Interner {
         }
     }
 
+    /// Forgets the ids of users' and sessions' names: some of them are no longer called so. Only between batches.
+    pub(super) fn forget_names(&mut self) {
+        for kind in [NameKind::User, NameKind::Session, NameKind::DerivedSession] {
+            if let Some(names) = self.names.get_mut(kind as usize - 1) {
+                *names = Remembered::default();
+            }
+        }
+    }
+
     /// How people and secrets are kept out.
     pub(super) fn privacy(&self) -> Privacy {
         self.privacy.clone()

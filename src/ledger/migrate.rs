@@ -45,6 +45,8 @@ pub(super) fn migrate(connection: &Connection, path: &Path, version: i64) -> Res
     if version < 3 {
         super::migrate_folds::migrate(&transaction).map_err(|error| super::open::name_path(error, path))?;
     }
+    // What is packed of parts and of days comes little by little.
+    transaction.execute_batch(include_str!("packed.sql")).map_err(at(path))?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit().map_err(at(path))?;
     Ok(())

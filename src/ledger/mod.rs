@@ -3,7 +3,7 @@
 //! [`Batch`] is what the reader collects; [`Ledger::prepare`] drops repetitions and turns text into dictionary ids;
 //! [`Ledger::commit`] writes rows, positions and counts in one transaction and then moves the folds. [`writer`] is the
 //! thread around it: it tries again while the disk is full and writes the folds now and then. `retention`,
-//! `reprice` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
+//! `reprice`, `erase` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
 //!
 //! Read it is at one [`Moment`], beside the writer: lists of requests and of sessions page by page, and sums by group and
 //! time. What makes that fast on ten million rows are folds: `columns` of each full block, rollups by hour and by day, parts.
@@ -17,6 +17,9 @@ mod commit;
 mod config;
 mod cursor;
 mod duplicates;
+mod erase;
+#[cfg(test)]
+mod erase_tests;
 mod extent;
 mod fold;
 mod inspect;
@@ -30,6 +33,11 @@ mod migrate;
 mod migrate_folds;
 mod moment;
 mod open;
+#[cfg(test)]
+mod pack_tests;
+mod packed;
+mod part_columns;
+mod part_scan;
 mod probe_use;
 mod reprice;
 mod request_filter;
@@ -57,6 +65,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod user_days;
 pub mod writer;
 
 pub use crate::clock::Deadline;
@@ -82,7 +91,7 @@ pub use request_view::{
 pub use retention::Deleted;
 pub use seen::Seen;
 pub use session_query::SessionQuery;
-pub use session_view::{Filter, Listed, Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
+pub use session_view::{Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use sql_file::{SqlFile, SqlValue};
 pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};

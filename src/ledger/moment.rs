@@ -26,8 +26,17 @@ use crate::session::{DerivedId, Key, Name, Part};
 /// Dictionary entries that are remembered; beyond, they are read again.
 const MAX_REMEMBERED: usize = 65_536;
 
+/// Parts that are held in memory until the others of their sessions have come; beyond, they are read again.
+const MAX_WAITING: usize = 65_536;
+
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const PROGRESS_STEPS: i32 = 2_000;
+
+/// Cuts what a connection has not answered at the deadline: [`Error::TooSlow`].
+pub(super) fn watch(connection: &mut Connection, deadline: Deadline) -> Result<(), Error> {
+    let Deadline { clock, at } = deadline;
+    Ok(connection.progress_handler(PROGRESS_STEPS, Some(move || clock.instant() >= at))?)
+}
 
 /// One moment of a ledger. What is committed after the first question is not seen.
 #[derive(Debug)]
@@ -60,8 +69,7 @@ impl Moment {
     /// There is no ledger, or it cannot be read.
     pub fn open_until(folder: &Path, deadline: Deadline) -> Result<Moment, Error> {
         let (mut connection, _) = open_for_reading(folder)?;
-        let Deadline { clock, at } = deadline;
-        connection.progress_handler(PROGRESS_STEPS, Some(move || clock.instant() >= at))?;
+        watch(&mut connection, deadline)?;
         Moment::over(connection)
     }
 
@@ -223,7 +231,7 @@ impl Moment {
     }
 
     /// Calls `found` with every part that has time within `[since, until)`. The parts of a session come one after the
-    /// other.
+    /// other, in the order of their starts; sessions come in no order. What only the writer needs of a part is not told.
     ///
     /// # Errors
     /// The ledger cannot be read, or what `found` fails with.
@@ -233,33 +241,40 @@ impl Moment {
         until: Micros,
         mut found: impl FnMut(&Part) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut unfolded = self.unfolded(None)?;
-        // Parts that are not on disk at all are put in where their session comes.
-        let is_stored = |id: i64| stored_part(&self.connection, id).map(|part| part.is_some());
-        let mut new: Vec<Part> = Vec::new();
-        for (id, part) in &unfolded {
-            if !is_stored(*id)? {
-                new.push(part.clone());
+        let unfolded = self.unfolded(None)?;
+        let mut repeated = self.repeated_sessions()?;
+        unfolded.values().for_each(|part| repeated.see(part.key.session));
+        let is_within = |part: &Part| part.start < until && part.end >= since;
+        // Parts of sessions that may have several wait for the others; of very many only the ids do.
+        let mut waiting: Vec<(Key, Micros, i64, Option<Box<Part>>)> = Vec::new();
+        let mut offer = |part: &Part, found: &mut dyn FnMut(&Part) -> Result<(), E>| {
+            if !is_within(part) {
+                return Ok(());
             }
-        }
-        unfolded.retain(|id, _| new.binary_search_by_key(id, |part| part.id).is_err());
-        new.sort_by_key(|part| std::cmp::Reverse((part.key.session, part.key.gateway, part.start)));
-        let mut offer = |part: &Part| {
-            if part.start < until && part.end >= since { found(part) } else { Ok(()) }
+            if !repeated.contains(part.key.session) {
+                return found(part);
+            }
+            let held = (waiting.len() < MAX_WAITING).then(|| Box::new(part.clone()));
+            waiting.push((part.key, part.start, part.id, held));
+            Ok(())
         };
-        let sql = format!("SELECT {PART} FROM parts ORDER BY session, gateway, start");
-        let mut statement = self.connection.prepare(&sql).map_err(Error::from)?;
-        let mut rows = statement.query([]).map_err(Error::from)?;
-        while let Some(row) = rows.next().map_err(Error::from)? {
-            let stored = read_part(row)?;
-            let place = (stored.key.session, stored.key.gateway);
-            while let Some(part) = new.pop_if(|part| (part.key.session, part.key.gateway) <= place) {
-                offer(&part)?;
-            }
-            offer(unfolded.get(&stored.id).unwrap_or(&stored))?;
+        for part in unfolded.values() {
+            offer(part, &mut found)?;
         }
-        while let Some(part) = new.pop() {
-            offer(&part)?;
+        self.each_stored_part(i64::MIN..i64::MAX, |part| {
+            if !unfolded.is_empty() && unfolded.contains_key(&part.id) {
+                return Ok(());
+            }
+            offer(part, &mut found)
+        })?;
+        waiting.sort_unstable_by_key(|(key, start, id, _)| (key.session, key.gateway, *start, *id));
+        for (_, _, id, held) in waiting {
+            let part = match held {
+                Some(part) => Some(*part),
+                None if unfolded.contains_key(&id) => unfolded.get(&id).cloned(),
+                None => stored_part(&self.connection, id)?,
+            };
+            part.as_ref().map_or(Ok(()), &mut found)?;
         }
         Ok(())
     }
@@ -336,9 +351,7 @@ impl Moment {
     /// The ledger cannot be read.
     pub fn has_rows_of_no_session(&self) -> Result<bool, Error> {
         let rows: i64 = self.connection.query_row("SELECT coalesce(sum(rows), 0) FROM blocks", [], |row| row.get(0))?;
-        let in_parts: i64 =
-            self.connection.query_row("SELECT coalesce(sum(requests), 0) FROM parts", [], |row| row.get(0))?;
-        let mut found = rows != in_parts || !self.removed()?.is_empty();
+        let mut found = rows != self.requests_of_parts()? || !self.removed()?.is_empty();
         if !found {
             row::each_wanted(
                 &self.connection,

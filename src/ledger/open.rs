@@ -16,11 +16,14 @@ use super::fold::{Folds, teach_to_add};
 use super::intern::{Interner, Privacy};
 use super::measure;
 use super::migrate::migrate;
+use super::part_columns::Packing;
 use super::row;
 use super::session::SessionFold;
 use super::sink::Sinks;
 use super::tally::Tally;
+use super::user_days::UserDays;
 use crate::clock::Clock;
+use crate::content::{Keeping, Store};
 use crate::meter::{Dirty, Meter};
 use crate::session::id::Grouping;
 
@@ -28,7 +31,7 @@ use crate::session::id::Grouping;
 pub const LEDGER_FILE: &str = "ledger.db";
 const LOCK_FILE: &str = "ledger.lock";
 /// Version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 /// `application_id` of the database: "tokt".
 const APPLICATION_ID: i64 = 0x746f_6b74;
 
@@ -221,7 +224,7 @@ pub struct Options {
     /// When sessions end, and how many are held open.
     pub sessions: crate::session::Config,
     /// How captured conversations are kept, if there are any.
-    pub content: crate::content::Keeping,
+    pub content: Keeping,
 }
 
 /// The ledger, opened for writing. One process holds it at a time.
@@ -234,11 +237,18 @@ pub struct Ledger {
     pub(super) duplicates: Duplicates,
     pub(super) folds: Folds,
     pub(super) session_fold: SessionFold,
+    pub(super) packing: Packing,
+    pub(super) user_days: UserDays,
     pub(super) availability: Availability,
     pub(super) session_config: crate::session::Config,
     pub(super) sinks: Sinks,
     /// Which traces exemplars name; `None` where only the gateway's own are known.
     pub(super) exemplars: Option<Grouping>,
+    /// The captured conversations, where there are any.
+    pub(super) content: Option<Store>,
+    pub(super) keeping: Keeping,
+    /// The write-ahead log may hold names that were erased.
+    pub(super) is_unclean: bool,
     pub(super) meter: Arc<Mutex<Meter>>,
     pub(super) next_row: i64,
     pub(super) tally: Tally,
@@ -279,10 +289,16 @@ impl Ledger {
                 .map_err(|error| name_path(error, &place))?,
             session_fold: SessionFold::load(&connection, &options.sessions, options.clock.now())
                 .map_err(|error| name_path(error, &place))?,
+            packing: Packing::load(&connection).map_err(|error| name_path(error, &place))?,
+            user_days: UserDays::load(&connection).map_err(|error| name_path(error, &place))?,
             availability: Availability::load(&connection).map_err(|error| name_path(error, &place))?,
             session_config: options.sessions,
             sinks: Sinks::default(),
             exemplars: None,
+            content: None,
+            keeping: options.content,
+            // Where an earlier process was killed its log may hold what was erased.
+            is_unclean: path.is_some(),
             next_row: 1,
             tally: Tally::default(),
             clock: options.clock,
@@ -292,6 +308,9 @@ impl Ledger {
             _lock: lock,
         };
         ledger.resume().map_err(|error| name_path(error, &place))?;
+        if let DataDir::Path(folder) = &options.data_dir {
+            ledger.content = Store::open_existing(folder, &ledger.keeping, ledger.next_row - 1)?;
+        }
         Ok(ledger)
     }
 
@@ -511,6 +530,7 @@ fn set_up(connection: &Connection, path: Option<&Path>) -> Result<(), Error> {
         let schema =
             include_str!("schema.sql").replace("{measures}", &measures).replace("{folds}", include_str!("folds.sql"))
                 + include_str!("sessions.sql")
+                + include_str!("packed.sql")
                 + include_str!("availability.sql")
                 + include_str!("probe_use.sql")
                 + include_str!("audit.sql");

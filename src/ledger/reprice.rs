@@ -1,10 +1,10 @@
 //! Stored costs are computed anew: the only way in which they ever change.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns;
-use super::fold::{BLOCK_ROWS, bucket, change_rollups};
+use super::fold::{BLOCK_ROWS, bucket, change_rollups, day};
 use super::measure::Measures;
 use super::open::{Error, Ledger};
 use super::retention::Adjustment;
@@ -61,6 +61,7 @@ impl Ledger {
             self.reprice_block(block, since, dry_run, &mut price, &mut report)?;
             progress(done, total);
         }
+        while self.pack()? {}
         Ok(report)
     }
 
@@ -119,17 +120,22 @@ impl Ledger {
         }
         let parts = self.repriced_parts(&changed)?;
         let is_full = (block + 1) * BLOCK_ROWS - 1 <= self.folds.mark;
+        let days: BTreeSet<i64> = cells.keys().map(|(bucket, ..)| day(*bucket, &self.folds.zone)).collect();
         self.atomically(|ledger| {
             for part in &parts {
                 write_costs(&ledger.connection, part)?;
+                ledger.packing.note(&ledger.connection, part.id)?;
             }
+            ledger.user_days.remove(&ledger.connection, &days)?;
             ledger.write_repriced(&changed, &cells, &adjustment)?;
             if is_full { columns::write_anew(&ledger.connection, block) } else { Ok(()) }
         })?;
         if !is_full {
             self.folds.fill_anew(&self.connection)?;
         }
+        self.user_days.removed(&days);
         for part in parts {
+            self.packing.changed(part.id);
             self.session_fold.sessions.amend(part.id, part.costs, part.unpriced);
         }
         self.interner.written();

@@ -101,6 +101,11 @@ impl World {
         commit(self.ledger(), batch);
     }
 
+    /// Packs all that can be.
+    pub(super) fn pack(&mut self) {
+        while self.ledger().pack().unwrap() {}
+    }
+
     fn push(&mut self, batch: &mut Batch) {
         let random = &mut self.random;
         // Now and then a request comes late.

@@ -73,6 +73,7 @@ fn every_list_stream_and_sum_is_what_a_model_in_memory_says() {
         world.add(2_000);
     }
     world.ledger().write_folds().unwrap();
+    world.pack();
     world.add(700);
     // Two full blocks, one that is being filled, and rows that are not folded.
     questions(&world);
@@ -139,6 +140,8 @@ fn every_list_stream_and_sum_is_what_a_model_in_memory_says() {
 
 fn assert_sound_after_folds(world: &mut World) {
     world.ledger().write_folds().unwrap();
+    assert_sound(world.folder.path());
+    world.pack();
     assert_sound(world.folder.path());
 }
 

@@ -55,6 +55,15 @@ impl RequestFilter {
             && self.min_tokens.is_none()
             && self.min_cost.is_none()
     }
+
+    /// Whether only time and users are asked for, which sums by user know.
+    pub(super) fn is_of_users(&self) -> bool {
+        let lists = [&self.gateways, &self.routes, &self.providers, &self.models, &self.upstreams, &self.consumers];
+        lists.iter().all(|list| list.is_empty())
+            && self.modes.is_empty()
+            && self.dimensions.is_empty()
+            && RequestFilter { users: Vec::new(), ..self.clone() }.is_of_attributes()
+    }
 }
 
 /// A status that is asked for.

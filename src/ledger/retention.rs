@@ -1,12 +1,12 @@
 //! Rows leave the ledger in bounded steps, and what they counted stays as an adjustment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
 use super::columns;
 use super::config::Retention;
-use super::fold::BLOCK_ROWS;
+use super::fold::{BLOCK_ROWS, bucket, day};
 use super::intern::CurrencyId;
 use super::measure::{self, Measure, Measures};
 use super::open::{Error, Ledger};
@@ -50,7 +50,10 @@ impl Ledger {
         if self.folds.is_dirty() {
             self.write_folds()?;
         }
-        let more = self.retain_probe_results(retention.probe_results)?;
+        let content = retention.content.min(retention.requests);
+        let content = i64::try_from(content.as_micros()).unwrap_or(i64::MAX);
+        let more = self.retain_content(self.clock.now().saturating_sub(content))?;
+        let more = self.retain_probe_results(retention.probe_results)? || more;
         let kept = i64::try_from(retention.requests.as_micros()).unwrap_or(i64::MAX);
         let oldest = self.clock.now().saturating_sub(kept);
         // The block that is still being filled is never removed.
@@ -125,19 +128,26 @@ impl Ledger {
         let (after, until) = (block * BLOCK_ROWS - 1, (block + 1) * BLOCK_ROWS - 1);
         let mut adjustment = Adjustment::default();
         let rows = row::read_range(&self.connection, after, until)?;
+        let mut days = BTreeSet::new();
         for row in &rows {
+            days.insert(day(bucket(row.start, self.folds.rollup_seconds()), &self.folds.zone));
             let attributes = self.interner.attributes(&self.connection, row.attributes)?;
             let kinds = self.folds.kinds.of(&self.connection, row, attributes.service_tier)?;
             adjustment.cell(&attributes, row.cost.map(|cost| cost.currency)).observe(row, &kinds);
+        }
+        if let Some(store) = &mut self.content {
+            store.remove_rows(after + 1, until)?;
         }
         self.atomically(|ledger| {
             let connection = &ledger.connection;
             connection.prepare_cached("DELETE FROM requests WHERE id > ?1 AND id <= ?2")?.execute((after, until))?;
             connection.prepare_cached("DELETE FROM blocks WHERE block = ?1")?.execute([block])?;
             columns::remove(connection, block)?;
+            ledger.user_days.remove(connection, &days)?;
             ledger.remove_sessions(until)?;
             ledger.write_adjustment(kind, &adjustment)
         })?;
+        self.user_days.removed(&days);
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 

@@ -1,4 +1,4 @@
--- The ledger, version 3. Times are microseconds since the Unix epoch, money is 10^-9 units of its currency,
+-- The ledger, version 4. Times are microseconds since the Unix epoch, money is 10^-9 units of its currency,
 -- text lives in dictionaries, 0 in an id column means none.
 
 CREATE TABLE facts (

@@ -12,7 +12,7 @@ use super::open::Error;
 use super::row;
 use super::sums::day_begins;
 use crate::record::{Attributes, Micros};
-use crate::session::Key;
+use crate::session::{Key, Part};
 
 /// First and last start of a request.
 pub type Seen = HashMap<u32, (Micros, Micros), RandomState>;
@@ -106,29 +106,36 @@ impl Moment {
     ) -> Result<HashMap<u32, u64, RandomState>, Error> {
         let groups = self.groups(&mut group)?;
         let unfolded = self.unfolded(None)?;
+        let mut repeated = self.repeated_sessions()?;
+        unfolded.values().for_each(|part| repeated.see(part.key.session));
+        let mut counts: HashMap<u32, u64, RandomState> = HashMap::default();
+        // Of sessions that may have several parts.
         let mut touched: HashSet<(Key, u32), RandomState> = HashSet::default();
-        let mut touch = |key: Key, start: Micros, end: Micros, attributes: &[u32]| {
-            if start < until && end >= since {
-                let groups = attributes.iter().filter_map(|id| groups.get(*id as usize).copied().flatten());
-                touched.extend(groups.map(|group| (key, group)));
+        let mut own: Vec<u32> = Vec::new();
+        let mut touch = |part: &Part| {
+            if part.start >= until || part.end < since {
+                return;
+            }
+            let of = |id: &u32| groups.get(*id as usize).copied().flatten();
+            if repeated.contains(part.key.session) {
+                touched.extend(part.attributes.iter().filter_map(of).map(|group| (part.key, group)));
+                return;
+            }
+            own.clear();
+            for group in part.attributes.iter().filter_map(of) {
+                if !own.contains(&group) {
+                    own.push(group);
+                    *counts.entry(group).or_default() += 1;
+                }
             }
         };
-        for part in unfolded.values() {
-            touch(part.key, part.start, part.end, &part.attributes);
-        }
-        let mut statement =
-            self.connection.prepare_cached("SELECT id, session, gateway, start, end, attributes FROM parts")?;
-        let mut rows = statement.query([])?;
-        let mut ids = Vec::new();
-        while let Some(row) = rows.next()? {
-            if !unfolded.is_empty() && unfolded.contains_key(&row.get(0)?) {
-                continue;
+        unfolded.values().for_each(&mut touch);
+        self.each_stored_part(i64::MIN..i64::MAX, |part| -> Result<(), Error> {
+            if unfolded.is_empty() || !unfolded.contains_key(&part.id) {
+                touch(part);
             }
-            let key = Key { session: row.get(1)?, gateway: row.get(2)? };
-            super::session_page::read_ids(row.get_ref(5)?.as_str().unwrap_or_default(), &mut ids);
-            touch(key, row.get(3)?, row.get(4)?, &ids);
-        }
-        let mut counts: HashMap<u32, u64, RandomState> = HashMap::default();
+            Ok(())
+        })?;
         for (_, group) in touched {
             *counts.entry(group).or_default() += 1;
         }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as Stored};
 use super::batch::{Batch, Entry};
 use super::intern::NameKind;
 use super::open::{Error, Ledger};
+use super::part_columns::{block_of, unpack};
 use crate::meter::{Ended, Meter};
 use crate::record::{Anomaly, Currency, Micros, Row, Tokens};
 use crate::session::{
@@ -213,6 +214,7 @@ impl Ledger {
         let mut upsert = self.connection.prepare_cached(&sql)?;
         for part in fold.sessions.dirty().filter(|part| !closes(part)) {
             write_part(&mut upsert, part)?;
+            self.packing.note(&self.connection, part.id)?;
         }
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO closures (id, part, gateway, session, revision, reason, last_row, attributes, start, end, turns, added)
@@ -227,6 +229,7 @@ impl Ledger {
             }
             if let Some(part) = fold.sessions.get(closure.part) {
                 write_part(&mut upsert, &closure.apply(part))?;
+                self.packing.note(&self.connection, part.id)?;
             }
             let reason = Reason::ALL.iter().position(|reason| *reason == closure.reason).unwrap_or(0);
             insert.execute((
@@ -289,9 +292,12 @@ impl Ledger {
     /// Removes what is left of sessions whose rows up to and including `until` go, within the transaction that is open.
     pub(super) fn remove_sessions(&self, until: i64) -> Result<(), Error> {
         // A part goes with its last row; one that is open stays until it has closed.
-        self.connection
-            .prepare_cached("DELETE FROM parts WHERE id <= ?1 AND last_row <= ?1 AND closed IS NOT NULL")?
-            .execute([until])?;
+        let removed: BTreeSet<i64> = self
+            .connection
+            .prepare_cached("DELETE FROM parts WHERE id <= ?1 AND last_row <= ?1 AND closed IS NOT NULL RETURNING id")?
+            .query_map([until], |row| Ok(block_of(row.get(0)?)))?
+            .collect::<Result<_, _>>()?;
+        unpack(&self.connection, &removed)?;
         let kept: Option<i64> = self
             .connection
             .prepare_cached("SELECT id FROM closures WHERE last_row > ?1 ORDER BY id LIMIT 1")?

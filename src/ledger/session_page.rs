@@ -1,7 +1,7 @@
 //! Lists of sessions page by page: filters over their parts and their sums, any order, and where the next page goes on.
 //!
-//! Every part is looked at once, at as few of its columns as the question needs; only the sessions of the page are read in
-//! full. The sessions that were active last, the page that is asked for most, need only the newest parts: a part ends at most
+//! Every part is looked at once, in columns where it is packed; a session of one part is ranked at once, and only the sessions of
+//! the page are read in full. The sessions that were active last, the page that is asked for most, need only the newest parts: a part ends at most
 //! 48 h after the start of its first row.
 
 use std::cmp::Reverse;
@@ -14,9 +14,9 @@ use hashbrown::HashMap;
 use super::fold::BLOCK_ROWS;
 use super::moment::Moment;
 use super::open::Error;
+use super::part_scan::Repeated;
 use super::request_filter::{Ids, Matcher};
 use super::request_view::{Order, PageEnd, RequestFilter};
-use super::session::read_costs;
 use super::session_query::SessionQuery;
 use super::session_view::{Session, SessionFilter, SessionList, SessionPage, Sort};
 use crate::record::{Currency, Micros};
@@ -93,21 +93,54 @@ impl Wanted<'_> {
             && !self.filter.open
             && !self.filter.counted
     }
-
-    fn needs_cost(&self) -> bool {
-        self.sort == Sort::Cost || self.filter.min_cost.is_some()
-    }
 }
 
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The sums of sessions, by their keys.
+/// The sums of sessions by their keys, of those that may have several parts; the others go on at once.
 struct Sums<'a> {
     moment: &'a Moment,
     wanted: &'a Wanted<'a>,
+    /// Sessions that may have several parts; `None` where any may.
+    repeated: Option<Repeated>,
     sums: HashMap<Key, Sum, RandomState>,
+    best: Best,
+}
+
+/// The best sessions so far, and how many fit.
+struct Best {
+    limit: usize,
+    order: Order,
+    /// Only what comes after it.
+    after: Option<(i64, i64)>,
+    /// The worst on top.
+    heap: BinaryHeap<Reverse<((i64, i64), Key)>>,
+    found: u64,
+}
+
+impl Best {
+    /// Turns a measure and a place so that the greater comes first in the list; the same turns it back.
+    fn turn(&self, (measure, place): (i64, i64)) -> (i64, i64) {
+        match self.order {
+            Order::Descending => (measure, place),
+            Order::Ascending => (!measure, !place),
+        }
+    }
+
+    fn offer(&mut self, key: Key, measure: i64) {
+        self.found += 1;
+        let place = self.turn((measure, place(key)));
+        if self.after.is_some_and(|after| place >= after) {
+            return;
+        }
+        if self.heap.len() < self.limit {
+            self.heap.push(Reverse((place, key)));
+        } else if let Some(mut worst) = self.heap.peek_mut().filter(|worst| worst.0.0 < place) {
+            *worst = Reverse((place, key));
+        }
+    }
 }
 
 impl Sums<'_> {
@@ -116,20 +149,28 @@ impl Sums<'_> {
         if wanted.sessions.as_ref().is_some_and(|ids| !ids.contains(part.key.session)) {
             return Ok(());
         }
+        let alone = self.repeated.as_ref().is_some_and(|repeated| !repeated.contains(part.key.session));
         let listed = fits_part(self.moment, &wanted.matcher, part)?;
+        if alone && !listed {
+            return Ok(());
+        }
         let cost = wanted.cost(part);
-        let measure = wanted.measure(part, cost);
-        let (turns, tokens) = (number(part.turns), number(part.tokens.total()));
         let new = Sum {
-            measure,
+            measure: wanted.measure(part, cost),
             cost,
-            tokens,
-            turns,
+            tokens: number(part.tokens.total()),
+            turns: number(part.turns),
             duration: part.duration(),
             errors: part.errors > 0,
             open: part.closed.is_none(),
             listed,
         };
+        if alone {
+            if wanted.fits(&new) {
+                self.best.offer(part.key, new.measure);
+            }
+            return Ok(());
+        }
         let sum = match self.sums.entry(part.key) {
             hashbrown::hash_map::Entry::Occupied(known) => known.into_mut(),
             hashbrown::hash_map::Entry::Vacant(place) => {
@@ -138,13 +179,13 @@ impl Sums<'_> {
             }
         };
         sum.measure = match wanted.sort {
-            Sort::Updated => sum.measure.max(measure),
-            Sort::Start => sum.measure.min(measure),
-            Sort::Cost | Sort::Tokens | Sort::Turns | Sort::Duration => sum.measure.saturating_add(measure),
+            Sort::Updated => sum.measure.max(new.measure),
+            Sort::Start => sum.measure.min(new.measure),
+            Sort::Cost | Sort::Tokens | Sort::Turns | Sort::Duration => sum.measure.saturating_add(new.measure),
         };
         sum.cost = sum.cost.saturating_add(cost);
-        sum.tokens = sum.tokens.saturating_add(tokens);
-        sum.turns = sum.turns.saturating_add(turns);
+        sum.tokens = sum.tokens.saturating_add(new.tokens);
+        sum.turns = sum.turns.saturating_add(new.turns);
         sum.duration = sum.duration.saturating_add(new.duration);
         sum.errors |= new.errors;
         sum.open |= new.open;
@@ -181,13 +222,6 @@ pub(super) fn fits_part(moment: &Moment, matcher: &Matcher, part: &Part) -> Resu
     Ok(has_attributes && has_user)
 }
 
-/// Reads the ids of a stored list of attributes: a JSON array of small numbers.
-pub(super) fn read_ids(text: &str, into: &mut Vec<u32>) {
-    into.clear();
-    let digits = text.trim_matches(['[', ']']).split(',');
-    into.extend(digits.filter_map(|digits| digits.trim().parse::<u32>().ok()));
-}
-
 /// A session's place among those of equal measure.
 fn place(key: Key) -> i64 {
     i64::from(key.session) << 32 | i64::from(key.gateway)
@@ -202,11 +236,8 @@ impl SessionQuery {
         let moment = self.moment();
         let SessionList { filter, sort, order, limit, after } = list;
         let code = 1 << 40 | (*sort as u64) << 1 | u64::from(*order == Order::Ascending);
-        let turn = |(measure, place): (i64, i64)| match order {
-            Order::Descending => (measure, place),
-            Order::Ascending => (!measure, !place),
-        };
-        let after = after.map(|end| end.check(code)).transpose()?.map(|end| turn((end.value, end.id)));
+        let mut best = Best { limit: *limit, order: *order, after: None, heap: BinaryHeap::new(), found: 0 };
+        best.after = after.map(|end| end.check(code)).transpose()?.map(|end| best.turn((end.value, end.id)));
         let needs_cost = *sort == Sort::Cost || filter.min_cost.is_some();
         let currency = match (filter.min_cost, filter.currency) {
             (Some(cost), _) => Some(cost.currency),
@@ -223,46 +254,43 @@ impl SessionQuery {
             wanted.sessions = Some(ids);
         }
         let unfolded = moment.unfolded(None)?;
-        let mut sums = Sums { moment, wanted: &wanted, sums: HashMap::default() };
+        let after = best.after;
+        let mut sums = Sums { moment, wanted: &wanted, repeated: None, sums: HashMap::default(), best };
+        let newest = *sort == Sort::Updated && *order == Order::Descending && wanted.is_plain();
         match named {
             Some(named) if named.len() <= FEW => {
                 for session in named {
                     moment.parts_of_session(session)?.iter().try_for_each(|part| sums.add(part))?;
                 }
             }
-            _ => {
+            _ if newest => {
                 unfolded.values().try_for_each(|part| sums.add(part))?;
-                let newest = *sort == Sort::Updated && *order == Order::Descending && wanted.is_plain();
-                let enough = newest.then(|| (limit.saturating_add(1), after.map(|(measure, _)| measure)));
-                scan(&mut sums, &unfolded, enough)?;
+                scan_newest(&mut sums, &unfolded, limit.saturating_add(1), after.map(|(measure, _)| measure))?;
+            }
+            _ => {
+                let mut repeated = moment.repeated_sessions()?;
+                unfolded.values().for_each(|part| repeated.see(part.key.session));
+                sums.repeated = Some(repeated);
+                unfolded.values().try_for_each(|part| sums.add(part))?;
+                scan(&mut sums, &unfolded, i64::MIN..i64::MAX)?;
             }
         }
-        let mut best: BinaryHeap<Reverse<((i64, i64), Key)>> = BinaryHeap::new();
-        let mut found = 0_u64;
-        for (key, sum) in sums.sums.iter().filter(|(_, sum)| wanted.fits(sum)) {
-            found += 1;
-            let place = turn((sum.measure, place(*key)));
-            if after.is_some_and(|after| place >= after) {
-                continue;
-            }
-            if best.len() < *limit {
-                best.push(Reverse((place, *key)));
-            } else if let Some(mut worst) = best.peek_mut().filter(|worst| worst.0.0 < place) {
-                *worst = Reverse((place, *key));
-            }
+        let Sums { sums, mut best, .. } = sums;
+        for (key, sum) in sums.iter().filter(|(_, sum)| wanted.fits(sum)) {
+            best.offer(*key, sum.measure);
         }
-        let full = best.len() == *limit && *limit > 0;
-        let ordered = best.into_sorted_vec();
+        let full = best.heap.len() == *limit && *limit > 0;
+        let found = best.found;
+        let ordered = std::mem::take(&mut best.heap).into_sorted_vec();
         let next = ordered.last().filter(|_| full).map(|Reverse((place, _))| {
-            let (value, id) = turn(*place);
+            let (value, id) = best.turn(*place);
             PageEnd { sort: code, value, id }
         });
         let keys = ordered.iter().map(|Reverse((_, key))| *key);
         let sessions = keys.map(|key| self.session(key, &moment.parts_with(key, &unfolded)?));
-        let whole = !(*sort == Sort::Updated && *order == Order::Descending && wanted.is_plain());
         Ok(SessionPage {
             sessions: sessions.collect::<Result<_, _>>()?,
-            found: whole.then_some(found),
+            found: (!newest).then_some(found),
             next,
             currency: needs_cost.then_some(currency).flatten(),
         })
@@ -292,14 +320,22 @@ impl SessionQuery {
     }
 }
 
-/// Adds the parts on disk. Where only the newest are wanted, `enough` says how many sessions suffice and behind which end; then
-/// the scan stops at parts that cannot have ended later than those.
-fn scan(
+/// Adds the parts on disk whose ids lie within a range that begins and ends with blocks.
+fn scan(sums: &mut Sums<'_>, unfolded: &BTreeMap<i64, Part>, ids: Range<i64>) -> Result<(), Error> {
+    let moment = sums.moment;
+    moment.each_stored_part(ids, |part| {
+        if !unfolded.is_empty() && unfolded.contains_key(&part.id) { Ok(()) } else { sums.add(part) }
+    })
+}
+
+/// Adds the newest parts on disk, until there are so many sessions behind an end, and none of the parts left can have ended later
+/// than they.
+fn scan_newest(
     sums: &mut Sums<'_>,
     unfolded: &BTreeMap<i64, Part>,
-    enough: Option<(usize, Option<Micros>)>,
+    wanted: usize,
+    behind: Option<Micros>,
 ) -> Result<(), Error> {
-    let Some((wanted, behind)) = enough else { return scan_range(sums, unfolded, i64::MIN..i64::MAX) };
     let moment = sums.moment;
     // The latest that a part can end whose first row is in a block or in one before it.
     let mut blocks: Vec<(i64, Micros)> = Vec::new();
@@ -315,7 +351,7 @@ fn scan(
     let mut upper = i64::MAX;
     while let Some((block, _)) = blocks.pop() {
         let lower = block * BLOCK_ROWS;
-        scan_range(sums, unfolded, lower..upper)?;
+        scan(sums, unfolded, lower..upper)?;
         upper = lower;
         let bound = blocks.last().map_or(Micros::MIN, |(_, latest)| *latest);
         let behind = behind.unwrap_or(Micros::MAX);
@@ -327,72 +363,7 @@ fn scan(
         }
     }
     // Parts whose first rows are gone.
-    scan_range(sums, unfolded, i64::MIN..upper)
-}
-
-fn scan_range(sums: &mut Sums<'_>, unfolded: &BTreeMap<i64, Part>, ids: Range<i64>) -> Result<(), Error> {
-    let wanted = sums.wanted;
-    let SessionFilter { min_turns, min_tokens, .. } = wanted.filter;
-    let of_attributes = wanted.matcher.attributes.is_some();
-    let of_users = wanted.matcher.users.is_some();
-    let (of_turns, of_tokens) =
-        (wanted.sort == Sort::Turns || min_turns.is_some(), wanted.sort == Sort::Tokens || min_tokens.is_some());
-    // Reading and parsing is most of the work, so what is not asked for is not read.
-    let mut columns = vec!["id", "session", "gateway", "start", "end"];
-    let mut also = |asked: bool, names: &[&'static str]| {
-        let first = columns.len();
-        columns.extend(names.iter().filter(|_| asked));
-        asked.then_some(first)
-    };
-    let open = also(wanted.filter.open, &["closed"]);
-    let turns = also(of_turns, &["turns"]);
-    let errors = also(wanted.filter.errors, &["errors"]);
-    let tokens = also(
-        of_tokens,
-        &["uncached_input + cache_read + cache_write_5m + cache_write_1h + visible_output + reasoning"],
-    );
-    let costs = also(wanted.needs_cost(), &["costs"]);
-    let attributes = also(of_attributes, &["last_row", "attributes", "more_attributes"]);
-    let users = also(of_users, &["last_row", "user", "mixed_users"]);
-    let sql = format!("SELECT {} FROM parts WHERE id >= ?1 AND id < ?2", columns.join(", "));
-    let moment = sums.moment;
-    let mut statement = moment.connection.prepare_cached(&sql)?;
-    let mut rows = statement.query([ids.start, ids.end])?;
-    let mut part = Part::default();
-    while let Some(row) = rows.next()? {
-        part.id = row.get(0)?;
-        if !unfolded.is_empty() && unfolded.contains_key(&part.id) {
-            continue;
-        }
-        part.key = Key { session: row.get(1)?, gateway: row.get(2)? };
-        (part.start, part.end) = (row.get(3)?, row.get(4)?);
-        if let Some(at) = open {
-            part.closed = row.get::<_, Option<i64>>(at)?.map(|_| crate::session::Reason::Idle);
-        }
-        if let Some(at) = turns {
-            part.turns = row.get(at)?;
-        }
-        if let Some(at) = errors {
-            part.errors = row.get(at)?;
-        }
-        if let Some(at) = tokens {
-            part.tokens.uncached_input = row.get(at)?;
-        }
-        if let Some(at) = costs {
-            part.costs = read_costs(part.id, row.get_ref(at)?.as_str().unwrap_or_default())?;
-        }
-        if let Some(at) = attributes {
-            part.last_row = row.get(at)?;
-            read_ids(row.get_ref(at + 1)?.as_str().unwrap_or_default(), &mut part.attributes);
-            part.more_attributes = row.get(at + 2)?;
-        }
-        if let Some(at) = users {
-            part.last_row = row.get(at)?;
-            (part.user, part.mixed_users) = (row.get(at + 1)?, row.get(at + 2)?);
-        }
-        sums.add(&part)?;
-    }
-    Ok(())
+    scan(sums, unfolded, i64::MIN..upper)
 }
 
 impl SessionQuery {

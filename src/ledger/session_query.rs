@@ -12,9 +12,8 @@ use foldhash::quality::RandomState;
 use super::intern::NameKind;
 use super::moment::Moment;
 use super::open::Error;
-use super::request_view::{Order, RequestFilter};
-use super::session_view::{Filter, Listed, Session, SessionFilter, SessionList, Shown, Sort, Turn};
-use crate::record::{Attributes, Cost};
+use super::session_view::{Session, Shown, Turn};
+use crate::record::Attributes;
 use crate::session::{Key, Part};
 
 /// Names that are compared to find what a misspelt one may mean.
@@ -43,47 +42,6 @@ impl SessionQuery {
     #[must_use]
     pub fn moment(&self) -> &Moment {
         &self.moment
-    }
-
-    /// The first `limit` sessions that fit, ordered; of equal ones the one whose name came up last comes first.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub fn list(&self, filter: &Filter, sort: Sort, limit: usize) -> Result<Listed, Error> {
-        let needs_cost = sort == Sort::Cost || filter.min_cost.is_some();
-        let currency = match filter.currency {
-            None if needs_cost => self.moment.usual_currency()?,
-            given => given,
-        };
-        if currency.is_none() && filter.min_cost.is_some_and(|least| least > 0) {
-            return Ok(Listed { sessions: Vec::new(), found: 0, currency });
-        }
-        let one = |value: &Option<String>| value.iter().cloned().collect();
-        let least = filter.min_cost.map(|nanos| i64::try_from(nanos).unwrap_or(i64::MAX)).zip(currency);
-        let list = SessionList {
-            filter: SessionFilter {
-                requests: RequestFilter {
-                    since: filter.since,
-                    until: filter.until,
-                    gateways: one(&filter.gateway),
-                    consumers: one(&filter.consumer),
-                    models: one(&filter.model),
-                    users: one(&filter.user),
-                    dimensions: filter.dimensions.clone(),
-                    ..RequestFilter::default()
-                },
-                min_cost: least.map(|(nanos, currency)| Cost { nanos, currency }),
-                currency,
-                counted: true,
-                ..SessionFilter::default()
-            },
-            sort,
-            order: Order::Descending,
-            limit,
-            after: None,
-        };
-        let page = self.page(&list)?;
-        Ok(Listed { sessions: page.sessions, found: page.found.unwrap_or(0), currency })
     }
 
     /// The sessions of a name, in any gateway or one. `names` are the forms in which it may be stored; `derived:` and 32

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::tests::{batch, commit, open};
 use super::*;
-use crate::record::{Currency, Row};
+use crate::record::{Cost, Currency, Row};
 use crate::session::Part;
 
 const NOW: i64 = 1_790_000_000_000_000;
@@ -30,11 +30,16 @@ fn expected(folder: &Path) -> BTreeMap<u32, Part> {
     sessions
 }
 
-fn list(folder: &Path, filter: &Filter, sort: Sort, limit: usize) -> Listed {
-    SessionQuery::open(folder).unwrap().list(filter, sort, limit).unwrap()
+fn list(folder: &Path, filter: &SessionFilter, sort: Sort, limit: usize) -> SessionPage {
+    let filter = SessionFilter { counted: true, ..filter.clone() };
+    SessionQuery::open(folder).unwrap().page(&SessionList { filter, sort, limit, ..SessionList::default() }).unwrap()
 }
 
-fn names(listed: &Listed) -> Vec<&str> {
+fn of(requests: RequestFilter) -> SessionFilter {
+    SessionFilter { requests, ..SessionFilter::default() }
+}
+
+fn names(listed: &SessionPage) -> Vec<&str> {
     listed.sessions.iter().map(|session| session.name.as_str()).collect()
 }
 
@@ -49,8 +54,8 @@ fn every_session_is_listed_with_the_sums_of_its_rows_folded_or_not() {
             commit(&mut ledger, batch(300..350));
         }
         let expected = expected(folder.path());
-        let listed = list(folder.path(), &Filter::default(), Sort::Updated, 100);
-        assert_eq!((listed.found, listed.sessions.len(), expected.len()), (7, 7, 7));
+        let listed = list(folder.path(), &SessionFilter::default(), Sort::Updated, 100);
+        assert_eq!((listed.found, listed.sessions.len(), expected.len()), (Some(7), 7, 7));
         assert!(listed.sessions.iter().map(|session| session.end).is_sorted_by(|a, b| a >= b));
         for session in &listed.sessions {
             let want = &expected[&session.key.session];
@@ -73,42 +78,43 @@ fn filters_and_orders_pick_the_right_sessions() {
     ledger.write_folds().unwrap();
     let at = |n: i64| NOW - 100 * HOUR + n * SECOND;
     let privacy = Privacy { key: b"key".to_vec(), hash_sessions: false };
-    let of = |change: fn(&mut Filter)| {
-        let mut filter = Filter::default();
+    let fitting = |change: fn(&mut RequestFilter)| {
+        let mut filter = RequestFilter::default();
         change(&mut filter);
-        let listed = list(folder.path(), &filter, Sort::Updated, 100);
+        let listed = list(folder.path(), &of(filter), Sort::Updated, 100);
         let mut names: Vec<String> = names(&listed).into_iter().map(str::to_owned).collect();
         names.sort();
         names.join(" ").replace("session-", "")
     };
-    assert_eq!(of(|_| {}), "0 1 2 3 4 5 6");
-    assert_eq!(of(|filter| filter.gateway = Some("gateway".to_owned())), "0 1 2 3 4 5 6");
-    assert_eq!(of(|filter| filter.gateway = Some("other".to_owned())), "");
+    assert_eq!(fitting(|_| {}), "0 1 2 3 4 5 6");
+    assert_eq!(fitting(|filter| filter.gateways = vec!["gateway".to_owned()]), "0 1 2 3 4 5 6");
+    assert_eq!(fitting(|filter| filter.gateways = vec!["other".to_owned()]), "");
     // Numbers 0, 12: the consumer is n % 4 and the model n % 3.
     assert_eq!(
-        of(|filter| {
-            filter.consumer = Some("consumer-0".to_owned());
-            filter.model = Some("model-0".to_owned());
+        fitting(|filter| {
+            filter.consumers = vec!["consumer-0".to_owned()];
+            filter.models = vec!["model-0".to_owned()];
         }),
         "0 5"
     );
-    assert_eq!(of(|filter| filter.dimensions = vec![("team".to_owned(), "x".to_owned())]), "");
-    let mut filter = Filter { since: Some(at(15)), until: None, ..Filter::default() };
+    assert_eq!(fitting(|filter| filter.dimensions = vec![("team".to_owned(), "x".to_owned())]), "");
+    let mut filter = of(RequestFilter { since: Some(at(15)), until: None, ..RequestFilter::default() });
     // 14 and 15 are those of 0 and 1; a request takes 1.5 s.
     assert_eq!(names(&list(folder.path(), &filter, Sort::Updated, 9)), ["session-1", "session-0"]);
-    filter = Filter { until: Some(at(2)), ..Filter::default() };
-    assert_eq!(list(folder.path(), &filter, Sort::Updated, 9).found, 2);
+    filter = of(RequestFilter { until: Some(at(2)), ..RequestFilter::default() });
+    assert_eq!(list(folder.path(), &filter, Sort::Updated, 9).found, Some(2));
     // User 5: numbers 5 and 11, of sessions 5 and 4, which is not the first user of that.
-    filter = Filter { user: Some(privacy.pseudonym("user-5")), ..Filter::default() };
+    filter = of(RequestFilter { users: vec![privacy.pseudonym("user-5")], ..RequestFilter::default() });
     assert_eq!(names(&list(folder.path(), &filter, Sort::Updated, 9)), ["session-5", "session-4"]);
-    filter = Filter { user: Some(privacy.pseudonym("nobody")), ..Filter::default() };
-    assert_eq!(list(folder.path(), &filter, Sort::Updated, 9).found, 0);
+    filter = of(RequestFilter { users: vec![privacy.pseudonym("nobody")], ..RequestFilter::default() });
+    assert_eq!(list(folder.path(), &filter, Sort::Updated, 9).found.unwrap_or(0), 0);
     // USD: 2, 4, 6, 8, 12, 14 (0 and 10 are unpriced), by session 2, 4, 6, 1, 5, 0.
-    filter = Filter { currency: Some(Currency::USD), min_cost: Some(1_008), ..Filter::default() };
+    let least = Cost { nanos: 1_008, currency: Currency::USD };
+    filter = SessionFilter { min_cost: Some(least), ..SessionFilter::default() };
     let listed = list(folder.path(), &filter, Sort::Cost, 2);
-    assert_eq!((names(&listed), listed.found), (vec!["session-0", "session-5"], 3));
+    assert_eq!((names(&listed), listed.found), (vec!["session-0", "session-5"], Some(3)));
     for sort in Sort::ALL {
-        let listed = list(folder.path(), &Filter::default(), sort, 100);
+        let listed = list(folder.path(), &SessionFilter::default(), sort, 100);
         assert_eq!(listed.sessions.len(), 7, "{}", sort.label());
         let first = listed.sessions.first().unwrap();
         match sort {

@@ -42,30 +42,6 @@ impl Sort {
     }
 }
 
-/// Which sessions are listed: those with a part that has time within `[since, until)` and in it one request that fits all
-/// of gateway, consumer, model and dimensions, and one of the user; and whose cost is enough.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// From then.
-    pub since: Option<Micros>,
-    /// Before then.
-    pub until: Option<Micros>,
-    /// Name of a gateway.
-    pub gateway: Option<String>,
-    /// A consumer as it is stored.
-    pub consumer: Option<String>,
-    /// Name of a model.
-    pub model: Option<String>,
-    /// A user's pseudonym.
-    pub user: Option<String>,
-    /// Names and values of dimensions.
-    pub dimensions: Vec<(String, String)>,
-    /// Least cost in nano-units of the list's currency.
-    pub min_cost: Option<i128>,
-    /// The currency of `min_cost` and of [`Sort::Cost`]; the one in which most requests are priced, if not given.
-    pub currency: Option<Currency>,
-}
-
 /// Which sessions a page lists: those with a part that has time within the period and in it one request that fits all
 /// attributes, and one of the users; and whose sums are enough.
 #[derive(Clone, Debug, Default)]
@@ -118,17 +94,6 @@ pub struct SessionPage {
     /// Where the next page goes on; `None` on the last one.
     pub next: Option<PageEnd>,
     /// The currency of order and least cost, where either is asked for.
-    pub currency: Option<Currency>,
-}
-
-/// Sessions that were found.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The first of them, in order.
-    pub sessions: Vec<Session>,
-    /// How many there are.
-    pub found: u64,
-    /// The currency of the order and of the least cost.
     pub currency: Option<Currency>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Where only time and attributes are asked for, rollups answer: whole days from those of days, what is left from those of
 //! hours, and where a period begins or ends within an hour, that hour from its rows. Days of another time zone than the
-//! ledger's come from hours. Anything else is summed over the columns of blocks, as far back as rows are kept. Rows that are
+//! ledger's come from hours. Where only time and users are asked for, `user_days` answer. Anything else is summed over the columns of blocks, as far back as rows are kept. Rows that are
 //! not folded yet are added one by one.
 
 use std::ops::Range;
@@ -78,13 +78,15 @@ pub type Sums = HashMap<SumKey, Measures, RandomState>;
 /// What is known of a set of attributes: its group, and its tier of service.
 type Known = Option<(u32, ServiceTier)>;
 
-struct Summing<S> {
+pub(super) struct Summing<S> {
     sums: Sums,
+    /// Sums that are held at most.
+    most: usize,
     /// By id of the attributes; `None` for those that do not fit.
     groups: Vec<Known>,
-    step: Step,
-    zone: TimeZone,
-    by_user: bool,
+    pub(super) step: Step,
+    pub(super) zone: TimeZone,
+    pub(super) by_user: bool,
     slot: S,
     /// Slots by hour or day.
     slots: HashMap<(Step, i64), u32, RandomState>,
@@ -96,8 +98,15 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
         self.groups.get(attributes as usize).copied().flatten()
     }
 
+    /// The one group of all attributes, where there is no other.
+    fn only_group(&self) -> Option<u32> {
+        let mut known = self.groups.iter().flatten().map(|(group, _)| *group);
+        let first = known.next()?;
+        known.all(|group| group == first).then_some(first)
+    }
+
     /// The slot of a day or an hour, by its number.
-    fn slot(&mut self, step: Step, number: i64) -> u32 {
+    pub(super) fn slot(&mut self, step: Step, number: i64) -> u32 {
         if self.step == Step::Whole {
             return 0;
         }
@@ -116,9 +125,9 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
         self.slot(Step::Hour, bucket)
     }
 
-    fn cell(&mut self, key: SumKey) -> Result<&mut Measures, Error> {
-        if self.sums.len() >= MAX_GROUPS && !self.sums.contains_key(&key) {
-            return Err(Error::TooManyGroups(MAX_GROUPS));
+    pub(super) fn cell(&mut self, key: SumKey) -> Result<&mut Measures, Error> {
+        if self.sums.len() >= self.most && !self.sums.contains_key(&key) {
+            return Err(Error::TooManyGroups(self.most));
         }
         Ok(self.sums.entry(key).or_default())
     }
@@ -149,39 +158,24 @@ impl Moment {
     pub fn sums(
         &self,
         question: &SumQuestion,
-        mut group: impl FnMut(&Attributes) -> u32,
+        group: impl FnMut(&Attributes) -> u32,
         slot: impl FnMut(Micros) -> u32,
     ) -> Result<Sums, Error> {
-        let SumQuestion { filter, step, zone, by_user, .. } = question;
+        let SumQuestion { filter, step, by_user, .. } = question;
         let Some(matcher) = Matcher::resolve(self, filter)? else { return Ok(Sums::default()) };
-        let mut groups: Vec<Known> = Vec::new();
-        self.each_attributes(|id, attributes| {
-            let fits = matcher.attributes.as_ref().is_none_or(|ids| ids.contains(id));
-            let known = fits.then(|| (group(attributes), attributes.service_tier));
-            let place = id as usize;
-            if groups.len() <= place {
-                groups.resize(place + 1, None);
-            }
-            if let Some(slot) = groups.get_mut(place) {
-                *slot = known;
-            }
-        })?;
-        let mut summing = Summing {
-            sums: Sums::default(),
-            groups,
-            step: *step,
-            zone: zone.clone(),
-            by_user: *by_user,
-            slot,
-            slots: HashMap::default(),
-            bucket_seconds: self.bucket_seconds()?,
-        };
+        let mut summing = self.summing(question, &matcher, group, slot, MAX_GROUPS)?;
         let mut kinds = Kinds::default();
+        let of_users = if *step != Step::Hour && filter.is_of_users() { summing.only_group() } else { None };
         if filter.is_of_attributes() && !by_user {
             let folded = self.add_rollups(&matcher, &mut summing)?;
             for edge in folded {
                 let matcher = matcher.within(edge.start, edge.end);
                 self.add_rows(&matcher, &mut summing, &mut kinds, true)?;
+            }
+        } else if let Some(group) = of_users {
+            for rest in self.add_user_days(&matcher, group, &mut summing)? {
+                let matcher = matcher.within(rest.start, rest.end);
+                self.add_rows(&matcher, &mut summing, &mut kinds, question.kinds)?;
             }
         } else {
             self.add_rows(&matcher, &mut summing, &mut kinds, question.kinds)?;
@@ -195,6 +189,56 @@ impl Moment {
             Ok(())
         })?;
         Ok(summing.sums)
+    }
+
+    /// Sums of folded rows that start within a stretch of time, by user and currency, with the kinds of cost; at most so many.
+    pub(super) fn sums_of_users(&self, span: Range<Micros>, most: usize) -> Result<Sums, Error> {
+        let question = SumQuestion {
+            filter: RequestFilter { since: Some(span.start), until: Some(span.end), ..RequestFilter::default() },
+            step: Step::Whole,
+            zone: TimeZone::UTC,
+            by_user: true,
+            kinds: true,
+        };
+        let Some(matcher) = Matcher::resolve(self, &question.filter)? else { return Ok(Sums::default()) };
+        let mut summing = self.summing(&question, &matcher, |_| 0, |_| 0, most)?;
+        self.add_rows(&matcher, &mut summing, &mut Kinds::default(), true)?;
+        Ok(summing.sums)
+    }
+
+    /// Nothing summed yet.
+    fn summing<S: FnMut(Micros) -> u32>(
+        &self,
+        question: &SumQuestion,
+        matcher: &Matcher,
+        mut group: impl FnMut(&Attributes) -> u32,
+        slot: S,
+        most: usize,
+    ) -> Result<Summing<S>, Error> {
+        let SumQuestion { step, zone, by_user, .. } = question;
+        let mut groups: Vec<Known> = Vec::new();
+        self.each_attributes(|id, attributes| {
+            let fits = matcher.attributes.as_ref().is_none_or(|ids| ids.contains(id));
+            let known = fits.then(|| (group(attributes), attributes.service_tier));
+            let place = id as usize;
+            if groups.len() <= place {
+                groups.resize(place + 1, None);
+            }
+            if let Some(slot) = groups.get_mut(place) {
+                *slot = known;
+            }
+        })?;
+        Ok(Summing {
+            sums: Sums::default(),
+            most,
+            groups,
+            step: *step,
+            zone: zone.clone(),
+            by_user: *by_user,
+            slot,
+            slots: HashMap::default(),
+            bucket_seconds: self.bucket_seconds()?,
+        })
     }
 
     /// The time zone whose days rollups are summed by; UTC where it is not known by name.
@@ -353,7 +397,7 @@ impl Moment {
         let (durations, firsts) = (block.column(Column::Duration)?, block.column(Column::FirstToken)?);
         let price_rows = if kinds.is_some() { Some(block.column(Column::PriceRow)?) } else { None };
         let at =
-            |values: &super::columns::Packed, place: usize| usize::try_from(values.get(place)).unwrap_or(usize::MAX);
+            |values: &super::packed::Packed, place: usize| usize::try_from(values.get(place)).unwrap_or(usize::MAX);
         let mut row = Row::default();
         for place in places.iter().map(|place| *place as usize) {
             if let Some(class) = classes.get(at(&class, place)) {

@@ -311,7 +311,7 @@ fn a_ledger_of_version_1_is_copied_and_brought_to_this_version() {
     old.execute_batch(include_str!("../../tests/ledger/version-1.sql")).unwrap();
     drop(old);
     let error = Info::read(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("it has version 1, and this program reads version 3"), "{error}");
+    assert!(error.contains("it has version 1, and this program reads version 4"), "{error}");
     drop(open(folder.path()));
     let report = Check::run(folder.path()).unwrap();
     assert!(report.is_ok(), "{:?}", report.findings);
@@ -439,7 +439,7 @@ fn older(database: &rusqlite::Connection) {
     database
         .execute_batch(&format!(
             "DROP TABLE rollups; ALTER TABLE rollups_2 RENAME TO rollups; DROP TABLE rollup_days; DROP TABLE columns;
-             DROP TABLE audit; DROP TABLE probe_use;
+             DROP TABLE audit; DROP TABLE probe_use; DROP TABLE part_columns; DROP TABLE late_parts; DROP TABLE user_days;
              ALTER TABLE probe_results DROP COLUMN cache_read; ALTER TABLE probe_results DROP COLUMN reasoning;
              ALTER TABLE probe_results DROP COLUMN price_row; ALTER TABLE probe_results DROP COLUMN currency;
              ALTER TABLE probe_results DROP COLUMN cost; DELETE FROM facts WHERE key = 'rollup_zone'; {} PRAGMA user_version = 2;",

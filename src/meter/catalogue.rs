@@ -150,7 +150,7 @@ catalogue! {
     MonthCost: Gauge "tokentail_month_cost" ["gateway", "currency"] "",
         "Cost of the present calendar month, from the ledger.";
     MonthCostForecast: Gauge "tokentail_month_cost_forecast" ["gateway", "currency"] "",
-        "Cost at the end of the month if it goes on at the mean rate of the month so far.";
+        "Cost at the end of the month: so far, and for each day left the mean of its weekday; not on the first day.";
     SessionsStarted: Counter "tokentail_sessions_started_total" ["gateway"] "",
         "Parts of sessions that have begun.";
     SessionsEnded: Counter "tokentail_sessions_ended_total" ["gateway", "reason"] "",

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::cost::{Answer, Question, adjusted};
 use super::exchange::Target;
 use super::export::{self, Format};
-use super::{Amounts, By, budget, cost, totals, usage};
+use super::{Amounts, By, budget, cost, outlook, totals, usage};
 use crate::clock::Clock;
 use crate::ledger::{
     Batch, Context, DataDir, Ledger, Moment, Options, Privacy, ROLLUP_HOUR, Repricing, RequestFilter, Retention,
@@ -259,6 +259,12 @@ fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
     assert_eq!(number("SELECT count(*) FROM v_requests"), i128::from(kept));
     assert_eq!(number("SELECT sum(requests) FROM v_usage_daily"), i128::from(total.requests()));
     assert_eq!(number("SELECT sum(requests) FROM v_sessions"), i128::from(of_sessions));
+
+    // The month's forecast: of all, and by gateway as the metric has it.
+    let of_all = outlook::read(&moment, &TimeZone::UTC, &filter, NOW, None).unwrap();
+    let of_all: Vec<_> = of_all.into_iter().map(|outlook| (outlook.currency, outlook.forecast)).collect();
+    let parts = outlook::by_gateway(&moment, &TimeZone::UTC, NOW).unwrap();
+    assert_eq!(parts.into_iter().map(|((_, currency), forecast)| (currency, forecast)).collect::<Vec<_>>(), of_all);
 
     // Budgets of the month.
     let budget = |unit| Budget {

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::by::By;
+use super::by::{Attribute, By};
 use super::forecast::{self, Forecast, Method, Past, Today};
 use super::totals::{Question, totals};
 use crate::ledger::{Error, Moment, RequestFilter};
@@ -40,6 +40,56 @@ pub fn first_moment(date: Date, zone: &TimeZone) -> Option<Micros> {
     Some(date.to_zoned(zone.clone()).ok()?.timestamp().as_microsecond())
 }
 
+/// What each day until now cost. `by` are the columns before the day, `key` what their values and a currency are kept under.
+fn days<K: Ord>(
+    moment: &Moment,
+    zone: &TimeZone,
+    filter: &RequestFilter,
+    now: Micros,
+    by: &[By],
+    key: impl Fn(&[String], Currency) -> K,
+) -> Result<BTreeMap<K, BTreeMap<Date, i128>>, Error> {
+    let question = Question {
+        by: by.iter().cloned().chain([By::Currency, By::Period(Period::Day)]).collect(),
+        filter: filter.clone(),
+        since: i64::MIN,
+        until: now,
+        zone: zone.clone(),
+        kinds: false,
+    };
+    let (mut series, mut first) = (BTreeMap::<K, BTreeMap<Date, i128>>::new(), None::<Date>);
+    for (values, figures) in &totals(moment, &question)?.groups {
+        let Some(day) = values.last().and_then(|day| day.parse::<Date>().ok()) else { continue };
+        first = Some(first.map_or(day, |first| first.min(day)));
+        for (currency, amount) in figures.costs() {
+            *series.entry(key(values, currency)).or_default().entry(day).or_default() += amount;
+        }
+    }
+    // The ledger was there before this currency was: those days cost nothing in it.
+    if let Some(first) = first {
+        series.values_mut().for_each(|days| {
+            days.entry(first).or_insert(0);
+        });
+    }
+    Ok(series)
+}
+
+/// What the present month will come to, by gateway and currency: the parts of what [`read`] says of all, to rounding.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn by_gateway(
+    moment: &Moment,
+    zone: &TimeZone,
+    now: Micros,
+) -> Result<BTreeMap<(String, Currency), Forecast>, Error> {
+    let Some(today) = today(now, zone) else { return Ok(BTreeMap::new()) };
+    let key = |values: &[String], currency| (values.first().cloned().unwrap_or_default(), currency);
+    let gateway = [By::Attribute(Attribute::Gateway)];
+    let series = days(moment, zone, &RequestFilter::default(), now, &gateway, key)?;
+    Ok(series.into_iter().filter_map(|(key, days)| Some((key, forecast::forecast(&days, today)?))).collect())
+}
+
 /// The month of a day (`None`: the present one), by currency. A month that is over comes to what it came to; one that has not
 /// begun has no outlook.
 ///
@@ -58,30 +108,9 @@ pub fn read(
     if month > present {
         return Ok(Vec::new());
     }
-    let question = Question {
-        by: vec![By::Currency, By::Period(Period::Day)],
-        filter: filter.clone(),
-        since: i64::MIN,
-        until: now,
-        zone: zone.clone(),
-        kinds: false,
-    };
-    let answer = totals(moment, &question)?;
-    let mut series: BTreeMap<Currency, BTreeMap<Date, i128>> = BTreeMap::new();
-    let mut first: Option<Date> = None;
-    for (values, figures) in &answer.groups {
-        let Some(day) = values.get(1).and_then(|day| day.parse::<Date>().ok()) else { continue };
-        first = Some(first.map_or(day, |first| first.min(day)));
-        for (currency, amount) in figures.costs() {
-            *series.entry(currency).or_default().entry(day).or_default() += amount;
-        }
-    }
+    let series = days(moment, zone, filter, now, &[], |_, currency| currency)?;
     let mut outlooks = Vec::new();
-    for (currency, mut days) in series {
-        // The ledger was there before this currency was: those days cost nothing in it.
-        if let Some(first) = first {
-            days.entry(first).or_insert(0);
-        }
+    for (currency, days) in series {
         if month < present {
             let actual: i128 = days.range(month..=month.last_of_month()).map(|(_, amount)| amount).sum();
             let forecast =

@@ -134,7 +134,7 @@ impl Figures {
 pub type Group = (Vec<String>, Figures);
 
 /// The answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Ordered by the values.
     pub groups: Vec<Group>,

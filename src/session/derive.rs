@@ -210,6 +210,14 @@ impl Derived {
         }
     }
 
+    /// Forgets one session: no request joins it any more.
+    pub fn erase(&mut self, id: DerivedId) {
+        let is_it = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.conversation.id == id);
+        if let Some(at) = self.slots.iter().position(is_it) {
+            self.remove(at);
+        }
+    }
+
     /// Number of sessions that are remembered: at most a sixteenth more than `max_open`.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -228,6 +228,31 @@ async fn a_client_certificate_is_the_user_certificate() {
     );
 }
 
+#[tokio::test]
+async fn where_every_client_must_have_a_certificate_none_gets_in_without_one() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/testdata");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("web.yml");
+    let named = |name: &str| data.join(name).display().to_string();
+    let text = format!(
+        "tls_server_config: {{cert_file: {}, key_file: {}, client_auth_type: RequireAndVerifyClientCert, \
+         client_ca_file: {}}}\n",
+        named("server.pem"),
+        named("server.key"),
+        named("ca.pem")
+    );
+    std::fs::write(&file, text).expect("writable");
+    let gate = gate(&Config { config_file: Some(file), ..Config::default() });
+    // A connection that is older than the setting has shown none.
+    for from in [peer(HERE, HERE), peer(THERE, "10.9.9.9")] {
+        for access in [Access::Scrape, VIEW, ADMIN] {
+            assert_eq!(ask(&gate, from, access, &[]).await, Err("authentication_not_configured"), "{access:?}");
+        }
+    }
+    let shown = Peer { tls: true, certificate: true, ..peer(HERE, HERE) };
+    assert_eq!(ask(&gate, shown, Access::Scrape, &[]).await, Ok(Role::Viewer));
+}
+
 #[test]
 fn every_problem_of_the_settings_is_told_at_once() {
     let config = Config {

@@ -13,6 +13,8 @@ mod error;
 mod live;
 mod paced;
 mod page;
+#[cfg(test)]
+mod patience_tests;
 pub(crate) mod reply;
 mod route;
 mod rules;

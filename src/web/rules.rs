@@ -254,6 +254,11 @@ mod tests {
         let want = [1, 2, 3, 4].map(|index| format!("web.allowed_hosts[{index}]"));
         assert_eq!(keys[..4], want);
         assert_eq!(keys[4..], ["web.external_url", "web.trusted_user_header"]);
+        for header in ["Authorization", "host"] {
+            let config = Config { trusted_user_header: Some(header.to_owned()), ..Config::default() };
+            let problems = Rules::check(&config).expect_err("a header that every client sets itself");
+            assert_eq!(problems[0].key, "web.trusted_user_header");
+        }
         for url in ["ftp://example.org", "https://a@example.org", "https://example.org/?x=1", "https://example.org//x"]
         {
             assert!(external(url).is_none(), "{url}");

@@ -56,11 +56,12 @@ class Guarded(Process):
         def answers():
             require(self.alive(), f"tokentail ended by itself:\n{self.tail()}")
             try:
-                return self.ask("/-/ready", tls=tls)[0] == 200
+                # Metrics wait for the log's history, which is no reason not to be ready.
+                return self.ask("/-/ready", tls=tls)[0] == 200 and self.ask("/metrics", tls=tls)[0] != 503
             except OSError:
                 return False
 
-        wait(answers, "/-/ready answers 200")
+        wait(answers, "/-/ready answers 200, and the history is read")
         return self
 
     def ask(self, path, method="GET", headers=(), body=b"", address="127.0.0.1", tls=None, user=None):

@@ -251,6 +251,8 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
         ("sessions?limit=0", vec!["`limit`", "`0`", "1 to 1000"]),
         ("sessions?limit=1&limit=2", vec!["`limit`", "twice"]),
         ("sessions?modle=x", vec!["`modle`", "did you mean `model`?"]),
+        ("sessions?status=500", vec!["`status`", "this path takes", "`errors`"]),
+        ("sessions?error=any", vec!["`error`", "did you mean `errors`?"]),
         ("sessions?since=yesterday", vec!["`since`", "`yesterday`", "2026-11-01"]),
         ("sessions?since=2026-11-02&until=2026-11-01", vec!["`since` is not before `until`"]),
         ("sessions?month=2026-11&since=7d", vec!["`month`", "`since`"]),
@@ -276,6 +278,13 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
         for word in says {
             assert!(message.contains(word), "{path}: {message}");
         }
+    }
+    let document = get(&sidecar, "/api/v1/openapi.json");
+    let reading = document["paths"].as_object().expect("paths").iter().filter(|(_, path)| path.get("get").is_some());
+    for (path, _) in reading {
+        let path = path.replace("{id}", "1").replace("{name}", "app");
+        let (code, message) = refused(&sidecar, &format!("{path}?no_such=1"), 400);
+        assert!(code == "bad_parameter" && message.contains("`no_such`"), "{path}: {message}");
     }
     for path in ["requests/0", "requests/999999", "requests/x", "requests/-1"] {
         assert_eq!(refused(&sidecar, &format!("/api/v1/{path}"), 404).0, "not_found");

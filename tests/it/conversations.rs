@@ -57,9 +57,7 @@ fn get(sidecar: &Sidecar, path: &str) -> Value {
 
 /// What a search finds once everything is in the index.
 fn found(sidecar: &Sidecar, question: &str) -> Vec<Value> {
-    wait("everything is searched", || {
-        (get(sidecar, "/api/v1/conversations")["unindexed"] == json!(0)).then_some(())
-    });
+    wait("everything is searched", || (get(sidecar, "/api/v1/conversations")["unindexed"] == json!(0)).then_some(()));
     get(sidecar, &format!("/api/v1/conversations{question}"))["conversations"].as_array().expect("a list").clone()
 }
 
@@ -87,12 +85,14 @@ fn what_was_said_is_found_shown_and_handed_out() {
         assert_eq!(found(&sidecar, question).len(), count, "{question}");
     }
     let hit = found(&sidecar, "?q=%E9%80%80%E6%AC%BE").remove(0);
-    let marked: Vec<&Value> = hit["snippet"].as_array().expect("pieces").iter().filter(|piece| piece["match"] == true).collect();
+    let marked: Vec<&Value> =
+        hit["snippet"].as_array().expect("pieces").iter().filter(|piece| piece["match"] == true).collect();
     assert!(marked.iter().any(|piece| piece["text"].as_str().is_some_and(|text| text.contains("退"))), "{hit:#}");
 
     // Pages go on where they end.
     let first = get(&sidecar, "/api/v1/conversations?limit=2");
-    let next = get(&sidecar, &format!("/api/v1/conversations?limit=2&cursor={}", first["next"].as_str().expect("more")));
+    let next =
+        get(&sidecar, &format!("/api/v1/conversations?limit=2&cursor={}", first["next"].as_str().expect("more")));
     assert_eq!((first["conversations"][1].clone(), next["conversations"][0].clone()), (all[1].clone(), all[2].clone()));
     assert_eq!(next["next"], Value::Null);
 
@@ -103,9 +103,12 @@ fn what_was_said_is_found_shown_and_handed_out() {
     let id = second["id"].as_str().expect("an id");
     let shown = get(&sidecar, &format!("/api/v1/conversations/{id}"));
     assert_eq!(schema::problems(&document, "ConversationDetail", &shown), Vec::<String>::new(), "{shown:#}");
-    let texts: Vec<&Value> = shown["messages"].as_array().expect("messages").iter().map(|message| &message["text"]).collect();
+    let texts: Vec<&Value> =
+        shown["messages"].as_array().expect("messages").iter().map(|message| &message["text"]).collect();
     assert_eq!((json!(texts), &shown["answer"]["text"]), (json!([ORDER.0]), &json!(ORDER.1)));
-    assert!(get(&sidecar, &format!("/api/v1/requests/{id}"))["content_url"].as_str().is_some_and(|url| url.ends_with(id)));
+    assert!(
+        get(&sidecar, &format!("/api/v1/requests/{id}"))["content_url"].as_str().is_some_and(|url| url.ends_with(id))
+    );
     assert!(get(&sidecar, "/api/v1/sessions/refunds")["content_url"].is_string());
     assert_eq!(get(&sidecar, "/api/v1/consumers/app")["consumer"]["captured"], true);
 
@@ -115,9 +118,11 @@ fn what_was_said_is_found_shown_and_handed_out() {
     let chat = sidecar.get("/api/v1/conversations/export?format=chat&session=refunds").text();
     let lines: Vec<Value> = chat.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 1, "{chat}");
-    let said: Vec<&Value> = lines[0]["messages"].as_array().expect("messages").iter().map(|one| &one["content"]).collect();
+    let said: Vec<&Value> =
+        lines[0]["messages"].as_array().expect("messages").iter().map(|one| &one["content"]).collect();
     assert_eq!(json!(said), json!(["Be kind.", REFUND.0, REFUND.1, ORDER.0, ORDER.1]));
-    let json: Value = serde_json::from_slice(&sidecar.get("/api/v1/conversations/export?format=json").body).expect("JSON");
+    let json: Value =
+        serde_json::from_slice(&sidecar.get("/api/v1/conversations/export?format=json").body).expect("JSON");
     assert_eq!(json.as_array().map(Vec::len), Some(3));
 
     // The commands beside it.
@@ -163,7 +168,11 @@ fn what_is_erased_is_gone_and_the_amounts_stay() {
     let headers = [("Content-Type", "application/json"), ("Content-Length", last.as_str())];
     let answer = sidecar.ask("POST", "/api/v1/conversations/erase", &headers);
     let erased: Value = serde_json::from_slice(&answer.body).expect("JSON");
-    assert_eq!((answer.status, &erased["conversations"], &erased["scope"]), (200, &json!(2), &json!("session")), "{erased}");
+    assert_eq!(
+        (answer.status, &erased["conversations"], &erased["scope"]),
+        (200, &json!(2), &json!("session")),
+        "{erased}"
+    );
     assert_eq!(found(&sidecar, "?q=refund"), Vec::<Value>::new());
     assert!(!get(&sidecar, "/api/v1/conversations").to_string().contains("refund"));
     assert!(!sidecar.get("/api/v1/conversations/export").text().contains("MARKER"));

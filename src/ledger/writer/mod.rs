@@ -18,7 +18,7 @@ use super::retention::Deleted;
 use super::sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 use super::tally::Tally;
 use super::usage::Usage;
-use crate::content::{Erasure, Scope};
+use crate::content::{Counts, Erasure, Scope};
 use crate::meter::SourceCounts;
 use crate::record::Micros;
 use crate::session::id::Grouping;
@@ -42,6 +42,8 @@ pub struct Status {
     pub sinks: std::collections::BTreeMap<String, SinkState>,
     /// Time of the last commit.
     pub last_commit: Option<Micros>,
+    /// What was ever captured of conversations, and the bytes that they take on disk; `None` where nothing was.
+    pub content: Option<(Counts, u64)>,
     /// When each job last succeeded.
     pub jobs: std::collections::BTreeMap<&'static str, Micros>,
     /// Batches handed over since the start.
@@ -336,6 +338,7 @@ impl Writer {
         let status = Arc::new(Mutex::new(Status {
             sources: ledger.sources()?.into_iter().collect(),
             rows: ledger.rows(),
+            content: ledger.content_counts(),
             ..Status::default()
         }));
         let shared = Arc::clone(&status);

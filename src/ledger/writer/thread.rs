@@ -12,12 +12,15 @@ use crate::clock::Clock;
 use crate::content::Erasure;
 use crate::ledger::batch::Batch;
 use crate::ledger::config::Retention;
+use crate::ledger::erase::Erasing;
 use crate::ledger::open::{Error, Ledger};
 use crate::ledger::retention::Deleted;
 use crate::record::Micros;
 
 /// How often folds are written at the latest.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two steps of packing, where nothing else is to be done.
+const PACK_INTERVAL: Duration = Duration::from_millis(50);
 /// A failed commit is tried again after so many slices; between them a stop is noticed.
 const RETRY_SLICES: usize = 10;
 const RETRY_SLICE: Duration = Duration::from_millis(100);
@@ -46,6 +49,11 @@ pub(super) struct Thread {
     folds_written: Instant,
     retention_looked: Option<Instant>,
     deletions: VecDeque<Deletion>,
+    erasures: VecDeque<(Erasing, SyncSender<Erasure>)>,
+    /// When the write-ahead logs were last tried to be emptied of what was erased.
+    cleaned: Option<Instant>,
+    /// There is something left to pack.
+    packs: bool,
 }
 
 impl Thread {
@@ -59,7 +67,20 @@ impl Thread {
         let clock = ledger.clock.clone();
         let folds_written = clock.instant();
         let deletions = VecDeque::new();
-        Thread { folds_written, retention_looked: None, ledger, retention, status, spares, wakers, clock, deletions }
+        Thread {
+            folds_written,
+            retention_looked: None,
+            ledger,
+            retention,
+            status,
+            spares,
+            wakers,
+            clock,
+            deletions,
+            erasures: VecDeque::new(),
+            cleaned: None,
+            packs: true,
+        }
     }
 
     /// Tells those who wait for it that something was committed.
@@ -70,9 +91,11 @@ impl Thread {
     pub(super) fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), Error> {
         let mut pending = None;
         loop {
-            let wait = if !self.deletions.is_empty() {
+            let wait = if !self.deletions.is_empty() || !self.erasures.is_empty() || self.has_words() {
                 Duration::ZERO
-            } else if self.is_dirty() {
+            } else if self.packs {
+                PACK_INTERVAL
+            } else if self.is_dirty() || self.ledger.is_unclean() {
                 FOLD_INTERVAL
             } else if self.ledger.session_fold.sessions.is_empty() {
                 RETENTION_INTERVAL
@@ -165,8 +188,8 @@ impl Thread {
                     self.deletions.push_back(Deletion { before, by, requests: 0, reply });
                 }
                 Ok(Message::Erase(scope, by, reply)) => {
-                    let _ = (scope, by);
-                    let _ = reply.send(Erasure::default());
+                    let begun = self.ledger.begin_erasure(scope, by)?;
+                    self.erasures.push_back((begun, reply));
                 }
                 Ok(Message::ClockStep) => self.ledger.meter.lock().observe_clock_step(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
@@ -177,7 +200,12 @@ impl Thread {
                         other => other,
                     };
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    // Only when nothing else waits.
+                    if self.ledger.has_words() {
+                        self.attempt("content_index", Ledger::index_content)?;
+                    }
+                }
             }
             self.upkeep()?;
         }
@@ -195,6 +223,7 @@ impl Thread {
                     let mut status = self.status.lock();
                     status.failure = None;
                     status.rows = self.ledger.rows();
+                    status.content = self.ledger.content_counts();
                     status.last_commit = Some(self.clock.now());
                     status.committed += prepared.batches.len() as u64;
                     for (name, added) in &prepared.counts {
@@ -276,12 +305,17 @@ impl Thread {
         if self.ledger.folds.is_large() || too_many_open || is_due {
             self.folds_written = now;
             self.attempt("folds", Ledger::write_folds)?;
+            self.packs = true;
             self.wake();
+        }
+        if self.packs && !self.ledger.folds.is_dirty() {
+            self.packs = self.pack()?;
         }
         let open = self.ledger.open_sessions();
         self.status.lock().sessions_open = open;
         self.publish_sinks();
         self.delete()?;
+        self.erase()?;
         let looked = self.retention_looked.is_some_and(|at| now.saturating_duration_since(at) < RETENTION_INTERVAL);
         if !looked {
             let retention = self.retention.clone();
@@ -299,6 +333,14 @@ impl Thread {
             }
         }
         Ok(())
+    }
+
+    /// Packs a little; where the disk is full, that is left for later.
+    fn pack(&mut self) -> Result<bool, Error> {
+        match self.ledger.pack() {
+            Err(error) if error.is_passing() => Ok(false),
+            packed => packed,
+        }
     }
 
     /// Some steps of the deletion that was asked for first.
@@ -327,6 +369,43 @@ impl Thread {
                 // The disk is full: later.
                 return Ok(());
             }
+        }
+        Ok(())
+    }
+
+    /// Whether there are words to be indexed, and a disk that takes them.
+    fn has_words(&self) -> bool {
+        self.ledger.has_words() && self.status.lock().failure.is_none()
+    }
+
+    /// Says what was ever captured.
+    fn publish_content(&self) {
+        let content = self.ledger.content_counts();
+        self.status.lock().content = content;
+    }
+
+    /// A step of the erasure that was asked for first, and what an erasure before had to leave in the logs.
+    fn erase(&mut self) -> Result<(), Error> {
+        if let Some((mut erasing, reply)) = self.erasures.pop_front() {
+            let mut done = None;
+            self.attempt("erasure", |ledger| {
+                done = ledger.erase_step(&mut erasing)?;
+                Ok(())
+            })?;
+            match done {
+                Some(done) => {
+                    self.publish_content();
+                    // Whoever asked may have gone; what was asked for is done all the same.
+                    let _ = reply.send(done);
+                }
+                None => self.erasures.push_front((erasing, reply)),
+            }
+        }
+        let now = self.clock.instant();
+        let tried = self.cleaned.is_some_and(|at| now.saturating_duration_since(at) < FOLD_INTERVAL);
+        if self.ledger.is_unclean() && !tried {
+            self.cleaned = Some(now);
+            self.attempt("content_cleaning", |ledger| ledger.clean().map(|_| ()))?;
         }
         Ok(())
     }

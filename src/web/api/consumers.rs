@@ -11,12 +11,11 @@ use super::filter::{LIST, PERIOD, USUAL};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
-use crate::ledger::{Moment, Order, RequestFilter, RequestList};
-use crate::record::Micros;
+use crate::ledger::{Error, Moment, RequestFilter, RequestList};
+use crate::record::{Attributes, Micros};
 use crate::report::budget::{self, Standing};
 use crate::report::document::budgets_json;
 use crate::report::totals::{Figures, Of, Question, totals};
-use crate::report::usage;
 use crate::wording::quoted;
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[
@@ -43,26 +42,25 @@ struct Used {
     models: BTreeMap<String, Vec<String>>,
     gateways: BTreeMap<String, Vec<String>>,
     sessions: BTreeMap<String, u64>,
+    /// First and last start of a request, of all time.
+    seen: BTreeMap<String, (Micros, Micros)>,
     budgets: Vec<Standing>,
 }
 
 impl Used {
     fn read(asked: &Asked<'_>, moment: &Moment, period: Period, only: Option<&str>) -> Result<Used, Problem> {
-        let question = |by: &[&str]| -> Result<Question, Problem> {
-            Ok(Question {
-                by: by.iter().map(|name| asked.column(moment, name)).collect::<Result<_, _>>()?,
-                filter: RequestFilter {
-                    consumers: only.map(str::to_owned).into_iter().collect(),
-                    ..RequestFilter::default()
-                },
-                since: period.since.unwrap_or(Micros::MIN),
-                until: period.until.unwrap_or(Micros::MAX),
-                zone: asked.zone.clone(),
-                kinds: false,
-            })
+        let by = ["consumer", "model"].iter().map(|name| asked.column(moment, name)).collect::<Result<_, _>>()?;
+        let consumers = only.map(str::to_owned).into_iter().collect();
+        let question = Question {
+            by,
+            filter: RequestFilter { consumers, ..RequestFilter::default() },
+            since: period.since.unwrap_or(Micros::MIN),
+            until: period.until.unwrap_or(Micros::MAX),
+            zone: asked.zone.clone(),
+            kinds: false,
         };
         let (mut figures, mut models) = (BTreeMap::<String, Figures>::new(), BTreeMap::<String, Vec<String>>::new());
-        for (values, found) in totals(moment, &question(&["consumer", "model"])?)?.groups {
+        for (values, found) in totals(moment, &question)?.groups {
             let [consumer, model] = <[String; 2]>::try_from(values).unwrap_or_default();
             figures.entry(consumer.clone()).or_default().add(&found);
             models.entry(consumer).or_default().extend((!model.is_empty()).then_some(model));
@@ -70,40 +68,34 @@ impl Used {
         let mut gateways = BTreeMap::<String, Vec<String>>::new();
         // Elsewhere it makes no difference by which gateway a consumer came.
         if !asked.instance.capture.is_off() {
-            for (values, _) in totals(moment, &question(&["consumer", "gateway"])?)?.groups {
+            let by = ["consumer", "gateway"].iter().map(|name| asked.column(moment, name)).collect::<Result<_, _>>()?;
+            for (values, _) in totals(moment, &Question { by, ..question.clone() })?.groups {
                 let [consumer, gateway] = <[String; 2]>::try_from(values).unwrap_or_default();
                 gateways.entry(consumer).or_default().push(gateway);
             }
         }
-        let used = usage::Question {
-            by: vec![asked.column(moment, "consumer")?],
-            since: period.since.unwrap_or(Micros::MIN),
-            until: period.until.unwrap_or(Micros::MAX),
-            zone: asked.zone.clone(),
-        };
-        let sessions = usage::answer(moment, &used)?.groups.into_iter();
-        let sessions = sessions.filter_map(|(values, figures)| Some((values.into_iter().next()?, figures.sessions)));
+        let (names, sessions) = by_name(|number| moment.session_counts(question.since, question.until, number))?;
+        let sessions =
+            sessions.into_iter().filter_map(|(number, count)| Some((names.get(number as usize)?.clone(), count)));
+        let (names, seen) = by_name(|number| moment.seen(number))?;
+        let seen = seen.into_iter().filter_map(|(number, seen)| Some((names.get(number as usize)?.clone(), seen)));
         let instance = &asked.instance;
         let budgets = budget::standings(moment, &instance.zone, &instance.budgets, instance.now)?;
-        Ok(Used { figures, models, gateways, sessions: sessions.collect(), budgets })
+        Ok(Used { figures, models, gateways, sessions: sessions.collect(), seen: seen.collect(), budgets })
     }
 
-    fn told(&self, asked: &Asked<'_>, moment: &Moment, name: &str, figures: &Figures) -> Result<Value, Problem> {
-        let seen = |order: Order| -> Result<Option<Value>, Problem> {
-            let filter = RequestFilter { consumers: vec![name.to_owned()], ..RequestFilter::default() };
-            let page = moment.requests(&RequestList { filter, order, limit: 1, ..RequestList::default() })?;
-            Ok(page.requests.first().map(|stored| shape::time(stored.row.start)))
-        };
+    fn told(&self, asked: &Asked<'_>, name: &str, figures: &Figures) -> Value {
+        let seen = self.seen.get(name);
         let own = |standing: &&Standing| standing.budget.filter.get("consumer").is_some_and(|wanted| wanted == name);
         let budgets: Vec<Standing> = self.budgets.iter().filter(own).cloned().collect();
         let mut budgets = budgets_json(&budgets);
-        Ok(json!({
+        json!({
             "consumer": name, "url": asked.page("/consumers/", name), "figures": shape::figures(figures),
-            "sessions": self.sessions.get(name).copied().unwrap_or(0), "first_seen": seen(Order::Ascending)?,
-            "last_seen": seen(Order::Descending)?, "models": self.models.get(name).cloned().unwrap_or_default(),
+            "sessions": self.sessions.get(name).copied().unwrap_or(0), "first_seen": seen.map(|(first, _)| shape::time(*first)),
+            "last_seen": seen.map(|(_, last)| shape::time(*last)), "models": self.models.get(name).cloned().unwrap_or_default(),
             "budgets": budgets.get_mut("budgets").map(Value::take),
             "captured": self.is_captured(asked, name),
-        }))
+        })
     }
 
     /// Whether what a consumer says is kept, by any gateway that it used.
@@ -114,6 +106,23 @@ impl Used {
         let gateways = self.gateways.get(name).map_or(&[][..], Vec::as_slice);
         gateways.iter().any(|gateway| capture.covers(gateway, name)) || capture.consumers.iter().any(named)
     }
+}
+
+/// Asks something of each consumer; the names are in the order of their numbers.
+fn by_name<T>(
+    ask: impl FnOnce(&mut dyn FnMut(&Attributes) -> u32) -> Result<T, Error>,
+) -> Result<(Vec<String>, T), Error> {
+    let (mut names, mut numbers) = (Vec::new(), BTreeMap::<String, u32>::new());
+    let found = ask(&mut |attributes| {
+        let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        if let Some(known) = numbers.get(&attributes.consumer) {
+            return *known;
+        }
+        names.push(attributes.consumer.clone());
+        numbers.insert(attributes.consumer.clone(), next);
+        next
+    })?;
+    Ok((names, found))
 }
 
 fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
@@ -135,8 +144,7 @@ fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
         used.figures.iter().map(|(name, figures)| (place(name, figures), figures)).collect();
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     let (page, next) = shape::page(asked, found, asked.limit(USUAL), |(place, _)| place.clone())?;
-    let consumers: Vec<Value> =
-        page.iter().map(|((_, name), figures)| used.told(asked, &moment, name, figures)).collect::<Result<_, _>>()?;
+    let consumers: Vec<Value> = page.iter().map(|((_, name), figures)| used.told(asked, name, figures)).collect();
     Ok(shape::answer_of(asked, period, json!({"consumers": consumers, "next": next})))
 }
 
@@ -154,6 +162,6 @@ fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
     };
     let used = Used::read(asked, &moment, period, Some(&name))?;
     let none = Figures::default();
-    let told = used.told(asked, &moment, &name, used.figures.get(&name).unwrap_or(&none))?;
+    let told = used.told(asked, &name, used.figures.get(&name).unwrap_or(&none));
     Ok(shape::answer_of(asked, period, json!({"consumer": told})))
 }

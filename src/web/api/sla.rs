@@ -48,7 +48,7 @@ const MOST_STRETCHES: usize = 10_000;
 fn month(asked: &Asked<'_>) -> Result<Value, Problem> {
     let now = asked.instance.now;
     let month = asked.month().or_else(|| Month::containing(now, &asked.zone)).ok_or_else(Problem::internal)?;
-    let query = AvailabilityQuery::open(asked.folder()?)?;
+    let query = AvailabilityQuery::open_until(asked.folder()?, asked.deadline.clone())?;
     let facts = query.facts(month.from(), month.to(), now)?;
     let only = asked.text("target");
     check_target(only, &facts)?;
@@ -101,7 +101,7 @@ fn outages(asked: &Asked<'_>) -> Result<Value, Problem> {
     let now = asked.instance.now;
     let (since, until) = (period.since.unwrap_or(Micros::MIN), period.until.unwrap_or(Micros::MAX));
     // Outages and notes are all known, whatever the time: only what was seen is read of one moment.
-    let facts = AvailabilityQuery::open(asked.folder()?)?.facts(now, now, now)?;
+    let facts = AvailabilityQuery::open_until(asked.folder()?, asked.deadline.clone())?.facts(now, now, now)?;
     let only = asked.text("target");
     check_target(only, &facts)?;
     let mut found: Vec<(Place, Value)> = Vec::new();

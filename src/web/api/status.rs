@@ -31,7 +31,8 @@ fn me(asked: &Asked<'_>) -> Result<Value, Problem> {
 
 fn status(asked: &Asked<'_>) -> Result<Value, Problem> {
     let status = asked.app.status();
-    let extent = asked.instance.folder.as_deref().map(Extent::read).transpose()?;
+    let moment = asked.instance.folder.is_some().then(|| asked.open()).transpose()?;
+    let extent = moment.as_ref().map(Extent::read).transpose()?;
     let sinks: Vec<Value> = status
         .sinks
         .iter()

@@ -9,19 +9,24 @@ import { named, t } from "./words.js";
 /// Columns that take any value; what there is, is suggested.
 const COLUMNS = ["gateway", "route", "provider", "model", "upstream", "mode", "consumer", "user"];
 
-/// Every parameter that the API knows as a filter of requests.
-const FILTERS = [...COLUMNS, "session", "status", "error", "min_tokens", "min_cost", "currency"];
+/// Names of an address that are no filters: the time, the order, the columns and the part of a list that is shown.
+const OTHERS = ["since", "until", "month", "sort", "order", "by", "cursor"];
 
 /// Why requests fail, as the ledger names it.
 const REASONS = ["rate_limited", "client", "upstream", "timeout", "disconnect", "gateway"];
 
-/// The filters of a place, for the API. `more` names a page's own.
-export function chosen(place, more = []) {
+/// The filters of a place, for the API, which refuses by name what it does not know: nothing is left out in silence.
+export function chosen(place) {
   const filters = {};
   for (const name of new Set(place.query.keys())) {
-    if (FILTERS.includes(name) || more.includes(name) || name.startsWith("dimension.")) filters[name] = place.query.getAll(name);
+    if (!OTHERS.includes(name)) filters[name] = place.query.getAll(name);
   }
   return filters;
+}
+
+/// What people call a filter: a dimension by its own name, one that does not exist as it stands.
+function nameOf(name) {
+  return name.startsWith("dimension.") ? name.slice(10) : named("filter", name);
 }
 
 /// A field with the values that are there, most used first, asked for when it is entered.
@@ -100,8 +105,8 @@ export function filters(place, first, rest = []) {
     rest.length ? h("details", {}, h("summary", {}, hidden ? t("filter.more_n", { n: hidden }) : t("filter.more")), h("div", { class: "fields" }, rest.map(field))) : null,
     all.length
       ? h("ul", { class: "chips", "aria-label": t("filter.active") }, all.map((name) =>
-          h("li", { key: name }, h("span", { class: "chip" }, h("span", { class: "dim" }, name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`)), " ", foreign(place.query.getAll(name).flatMap((text) => values(name, text)).map((value) => told(name, value)).join(", ")),
-            h("a", { href: altered(place, { [name]: null }), "aria-label": t("filter.remove", { name: name.startsWith("dimension.") ? name.slice(10) : t(`filter.${name}`) }), class: "x" }, "×")))),
+          h("li", { key: name }, h("span", { class: "chip" }, h("span", { class: "dim" }, foreign(nameOf(name))), " ", foreign(place.query.getAll(name).flatMap((text) => values(name, text)).map((value) => told(name, value)).join(", ")),
+            h("a", { href: altered(place, { [name]: null }), "aria-label": t("filter.remove", { name: nameOf(name) }), class: "x" }, "×")))),
           h("li", { key: "clear" }, h("a", { href: altered(place, Object.fromEntries(all.map((name) => [name, null]))) }, t("filter.clear"))))
       : null);
 }

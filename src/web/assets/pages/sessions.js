@@ -15,7 +15,7 @@ import { t } from "../words.js";
 const OWN = ["q", "min_turns", "min_seconds", "errors", "open"];
 
 function parameters(place) {
-  return { ...asked(place, "24h"), ...chosen(place, OWN) };
+  return { ...asked(place, "24h"), ...chosen(place) };
 }
 
 export default {

@@ -1,0 +1,18 @@
+-- A fold over parts: those of a full block, by the block of their first rows, column by column. What `data` holds is written
+-- down in part_columns.rs.
+CREATE TABLE part_columns (
+    block INTEGER PRIMARY KEY,
+    data  BLOB NOT NULL
+) STRICT;
+
+-- Parts of such blocks of which only the table of parts tells: they have changed since, or do not fit into columns.
+CREATE TABLE late_parts (
+    id INTEGER PRIMARY KEY
+) STRICT;
+
+-- A fold over the rows that are kept: sums of days that are over, by user, of the time zone that the fact rollup_zone names.
+-- day: days since 1970-01-01. What `data` holds is written down in user_days.rs.
+CREATE TABLE user_days (
+    day  INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,225 @@
+//! Sums by user of days that are over, each day in one piece of bytes, column by column.
+//!
+//! A user's sums would be as many cells as there are days and users, and most rows of a day would change one each. So nothing is
+//! summed by user while rows come: a day is summed from its rows once it is quiet, one day at a time, and forgotten in the
+//! transaction that adds, changes or removes a row of it. What is not summed is read from the rows themselves. Sums by user say
+//! what the kept rows say, then, and need no adjustments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::fold::{BLOCK_ROWS, day, stored_zone, zone_name};
+use super::measure::{Measure, Measures};
+use super::moment::Moment;
+use super::open::{Error, Ledger};
+use super::packed::{Packed, join, split};
+use super::request_filter::Matcher;
+use super::sums::{Step, SumKey, Summing, day_begins};
+use crate::record::{Currency, Micros};
+
+/// Users and currencies of a day that is summed; a day of more is read from its rows.
+const MAX_CELLS: usize = 50_000;
+/// Blocks of a day that is summed: 4,194,304 rows take a second or less.
+const MAX_BLOCKS: i64 = 512;
+/// Blocks behind a day's last one after which it is quiet.
+const QUIET_BLOCKS: i64 = if cfg!(test) { 0 } else { 16 };
+/// Days without a row that are passed over at one time.
+const MAX_EMPTY: usize = 256;
+
+/// Columns before those of the measures: how many cells there are, users, and currencies.
+const HEAD: usize = 3;
+
+/// Packs a day's sums, in the order of users.
+fn pack(cells: &BTreeMap<(u32, Option<Currency>), Measures>) -> Vec<u8> {
+    let mut columns: Vec<Vec<i64>> = vec![Vec::with_capacity(cells.len()); HEAD + Measure::ALL.len()];
+    for ((user, currency), measures) in cells {
+        let head = [i64::from(*user), currency.map_or(0, Currency::code)];
+        let values = head.into_iter().chain(measures.values());
+        columns.iter_mut().skip(1).zip(values).for_each(|(column, value)| column.push(value));
+    }
+    if let Some(count) = columns.first_mut() {
+        count.push(i64::try_from(cells.len()).unwrap_or(0));
+    }
+    join(columns.iter())
+}
+
+/// The sums of a day.
+#[derive(Debug)]
+pub(super) struct UserDay {
+    columns: Vec<Packed>,
+    count: usize,
+}
+
+impl UserDay {
+    /// `None` where the bytes are none.
+    pub(super) fn decode(bytes: &[u8]) -> Option<UserDay> {
+        let columns = split(bytes)?;
+        let count = usize::try_from(columns.first()?.get(0)).ok()?;
+        (columns.len() >= HEAD).then_some(UserDay { columns, count })
+    }
+
+    /// Calls `found` with each user and currency and the measures that are not 0 everywhere.
+    pub(super) fn each<E>(
+        &self,
+        mut found: impl FnMut(u32, Option<Currency>, &mut dyn Iterator<Item = (Measure, i64)>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let [_, users, currencies, measures @ ..] = self.columns.as_slice() else { return Ok(()) };
+        let used = Measure::ALL.iter().zip(measures).filter(|(_, column)| !column.is_zero());
+        let used: Vec<(Measure, &Packed)> = used.map(|(measure, column)| (*measure, column)).collect();
+        for place in 0..self.count {
+            let user = u32::try_from(users.get(place)).unwrap_or(0);
+            let mut values = used.iter().map(|(measure, column)| (*measure, column.get(place)));
+            found(user, Currency::from_code(currencies.get(place)), &mut values)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which days are summed, and which may be.
+#[derive(Debug, Default)]
+pub(super) struct UserDays {
+    summed: BTreeSet<i64>,
+    /// The first day that was not looked at.
+    next: i64,
+}
+
+impl UserDays {
+    pub(super) fn load(connection: &Connection) -> Result<UserDays, Error> {
+        let mut statement = connection.prepare("SELECT day FROM user_days")?;
+        let summed = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(UserDays { summed, next: i64::MIN })
+    }
+
+    /// Removes the sums of days whose rows change, within the transaction that is open.
+    pub(super) fn remove(&self, connection: &Connection, days: &BTreeSet<i64>) -> Result<(), Error> {
+        let mut delete = connection.prepare_cached("DELETE FROM user_days WHERE day = ?1")?;
+        for day in days.intersection(&self.summed) {
+            delete.execute([day])?;
+        }
+        Ok(())
+    }
+
+    /// To be called when that transaction is committed.
+    pub(super) fn removed(&mut self, days: &BTreeSet<i64>) {
+        for day in days {
+            if self.summed.remove(day) {
+                self.next = self.next.min(*day);
+            }
+        }
+    }
+}
+
+/// Sums a day's folded rows by user; `None` where there are too many users.
+pub(super) fn sum_day(
+    moment: &Moment,
+    span: Range<Micros>,
+) -> Result<Option<BTreeMap<(u32, Option<Currency>), Measures>>, Error> {
+    match moment.sums_of_users(span, MAX_CELLS) {
+        Ok(sums) => Ok(Some(sums.iter().map(|(key, sums)| ((key.user, key.currency), *sums)).collect())),
+        Err(Error::TooManyGroups(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Ledger {
+    /// Sums the next day that is quiet by user, in a transaction of its own. To be called when the folds are written. Returns
+    /// whether there may be more to sum.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written; nothing was summed.
+    pub(super) fn sum_users(&mut self) -> Result<bool, Error> {
+        let Some(folder) = self.path.as_deref().and_then(std::path::Path::parent) else { return Ok(false) };
+        let zone = self.folds.zone.clone();
+        let full = (self.folds.mark + 1) / BLOCK_ROWS;
+        for _ in 0..MAX_EMPTY {
+            let begin =
+                if self.user_days.next == i64::MIN { Micros::MIN } else { day_begins(self.user_days.next, &zone) };
+            // The next day that some block may have rows of.
+            let sql = "SELECT min(max(first_start, ?1)) FROM blocks WHERE last_start >= ?1";
+            let next: Option<Micros> = self.connection.prepare_cached(sql)?.query_row([begin], |row| row.get(0))?;
+            let Some(next) = next.map(|next| day(next.div_euclid(1_000_000), &zone)) else { return Ok(false) };
+            self.user_days.next = next;
+            let span = day_begins(next, &zone)..day_begins(next.saturating_add(1), &zone);
+            let sql = "SELECT count(*), max(block), min(block) = (SELECT min(block) FROM blocks) AND min(block) > 0
+                       FROM blocks WHERE first_start < ?2 AND last_start >= ?1";
+            let (blocks, last, is_cut): (i64, Option<i64>, Option<bool>) = self
+                .connection
+                .prepare_cached(sql)?
+                .query_row([span.start, span.end], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            if last.is_some_and(|last| full - last <= QUIET_BLOCKS) {
+                return Ok(false);
+            }
+            // Of the oldest day retention takes one block after the other.
+            let is_cut = is_cut.unwrap_or(true);
+            if is_cut || blocks > MAX_BLOCKS || self.user_days.summed.contains(&next) {
+                self.user_days.next += 1;
+                continue;
+            }
+            let cells = sum_day(&Moment::open(folder)?, span)?.filter(|cells| !cells.is_empty());
+            if let Some(cells) = cells {
+                self.connection
+                    .prepare_cached("INSERT OR REPLACE INTO user_days (day, data) VALUES (?1, ?2)")?
+                    .execute((next, pack(&cells)))?;
+                self.user_days.summed.insert(next);
+                self.user_days.next += 1;
+                return Ok(true);
+            }
+            self.user_days.next += 1;
+        }
+        Ok(true)
+    }
+}
+
+impl Moment {
+    /// Adds the days that are summed by user and lie within the matcher's time; returns what is left of it.
+    pub(super) fn add_user_days<S: FnMut(Micros) -> u32>(
+        &self,
+        matcher: &Matcher,
+        group: u32,
+        summing: &mut Summing<S>,
+    ) -> Result<Vec<Range<Micros>>, Error> {
+        let zone = self.rollup_zone()?;
+        let mut rest = Vec::new();
+        let mut from = matcher.since;
+        let is_known = stored_zone(&self.connection)?.as_deref() == Some(&zone_name(&zone));
+        if is_known && (summing.step == Step::Whole || zone_name(&summing.zone) == zone_name(&zone)) {
+            let mut statement = self.connection.prepare_cached("SELECT day FROM user_days ORDER BY day")?;
+            let days: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            for day in days {
+                let (begin, end) = (day_begins(day, &zone), day_begins(day.saturating_add(1), &zone));
+                if begin < from || end > matcher.until {
+                    continue;
+                }
+                if from < begin {
+                    rest.push(from..begin);
+                }
+                from = end;
+                let slot = summing.slot(Step::Day, day);
+                let cells = user_day(&self.connection, day)?
+                    .ok_or_else(|| Error::Stored(format!("the sums by user of day {day} cannot be read")))?;
+                cells.each(|user, currency, measures| -> Result<(), Error> {
+                    if matcher.users.as_ref().is_some_and(|users| !users.contains(&user)) {
+                        return Ok(());
+                    }
+                    let user = if summing.by_user { user } else { 0 };
+                    let cell = summing.cell(SumKey { group, user, slot, currency })?;
+                    measures.for_each(|(measure, value)| cell.increase(measure, value));
+                    Ok(())
+                })?;
+            }
+        }
+        if from < matcher.until {
+            rest.push(from..matcher.until);
+        }
+        Ok(rest)
+    }
+}
+
+/// The sums of a day; `None` where there are none, or they cannot be read.
+pub(super) fn user_day(connection: &Connection, day: i64) -> Result<Option<UserDay>, Error> {
+    let mut statement = connection.prepare_cached("SELECT data FROM user_days WHERE day = ?1")?;
+    let read = |row: &rusqlite::Row<'_>| Ok(UserDay::decode(row.get_ref(0)?.as_blob().unwrap_or_default()));
+    Ok(statement.query_row([day], read).optional()?.flatten())
+}
