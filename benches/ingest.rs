@@ -1,7 +1,9 @@
 //! Figures of the release build on a made-up log: lines/s, MB/s, bytes on disk a request, peak memory, the cost of
-//! following an idle file, of sessions, of spans, and of a metrics page. Prints medians; asserts nothing.
+//! following an idle file, of sessions, of spans, of a metrics page, and of capturing what was said. Prints medians; asserts
+//! nothing.
 //!
-//! `cargo bench --bench ingest` measures everything on 1,000,000 lines; `TOKENTAIL_BENCH_LINES` sets another number.
+//! `cargo bench --bench ingest` measures everything on 1,000,000 lines, and capture on a tenth of them, which are longer;
+//! `TOKENTAIL_BENCH_LINES` sets another number, and `TOKENTAIL_BENCH_PART=content` measures capture alone.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -29,6 +31,11 @@ fn main() {
     #[expect(clippy::disallowed_methods, reason = "a benchmark takes its size from the environment")]
     let lines = std::env::var("TOKENTAIL_BENCH_LINES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    #[expect(clippy::disallowed_methods, reason = "a benchmark takes its parts from the environment")]
+    let only_content = std::env::var("TOKENTAIL_BENCH_PART").is_ok_and(|part| part == "content");
+    if only_content {
+        return content(folder, lines / 10);
+    }
     let log = write_log(folder, lines);
     let size = fs::metadata(&log).map_or(0, |metadata| metadata.len());
     say(&format!("log: {lines} lines, {:.0} MB, {:.0} bytes a line", mega(size), size as f64 / lines as f64));
@@ -36,6 +43,7 @@ fn main() {
     sessions(folder, seconds / lines as f64);
     idle(folder, &log);
     spans(folder, &log);
+    content(folder, lines / 10);
 }
 
 fn say(text: &str) {
@@ -78,6 +86,52 @@ fn watch(child: &mut Child) -> u64 {
     }
 }
 
+/// Ingests a log into a new data directory: seconds and peak memory.
+fn ingest_once(data: &Path, log: &Path, config: Option<&Path>) -> (f64, u64) {
+    let _ = fs::remove_dir_all(data);
+    let began = now();
+    let mut command = Command::new(BINARY);
+    command.args(["ingest", "--format", "higress", "--json", "--log-level", "error", "--data-dir"]).args([data, log]);
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    let mut child = command.stdout(Stdio::null()).spawn().expect("start tokentail");
+    let peak = watch(&mut child);
+    (began.elapsed().as_secs_f64(), peak)
+}
+
+/// What it costs to capture what was said: the same log with and without, in turns.
+fn content(folder: &Path, lines: usize) {
+    let log = folder.join(format!("benchmark-content-{lines}.log"));
+    let mut out = BufWriter::new(File::create(&log).expect("make the log"));
+    for line in Traffic::benchmark_with_content(1, lines) {
+        writeln!(out, "{}", line.text).expect("write the log");
+    }
+    out.flush().expect("write the log");
+    let size = fs::metadata(&log).map_or(0, |metadata| metadata.len());
+    let config = folder.join("benchmark-content.yaml");
+    fs::write(&config, "content: {capture: {gateways: [\"*\"]}}\nretention: {requests: 36500d, content: 36500d}\n")
+        .expect("write the configuration");
+    let data = folder.join("benchmark-content-data");
+    let (mut without, mut with, mut peak) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..RUNS {
+        without.push(ingest_once(&data, &log, None).0);
+        let (seconds, most) = ingest_once(&data, &log, Some(&config));
+        with.push(seconds);
+        peak = peak.max(most);
+    }
+    let disk = fs::metadata(data.join("content.db")).map_or(0, |metadata| metadata.len());
+    let (without, with) = (median(without), median(with));
+    let rate = |seconds: f64| format!("{:.0} lines/s, {:.0} MB/s", lines as f64 / seconds, mega(size) / seconds);
+    say(&format!("content: {lines} lines, {:.0} bytes a line", size as f64 / lines as f64));
+    say(&format!("  without capture: {} (median of {RUNS})", rate(without)));
+    say(&format!("  with capture: {}, {:.2} times as many lines a second", rate(with), without / with));
+    say(&format!("  {:.0} bytes on disk a conversation with its index", disk as f64 / lines as f64));
+    say(&format!("  peak memory with capture {:.1} MiB", peak as f64 / 1_048_576.0));
+    let _ = fs::remove_file(&log);
+    let _ = fs::remove_dir_all(&data);
+}
+
 fn ingest(folder: &Path, log: &Path, lines: usize, size: u64) -> f64 {
     let (mut seconds, mut reads, mut peak, mut disk) = (Vec::new(), Vec::new(), 0, 0);
     for _ in 0..RUNS {
@@ -88,16 +142,9 @@ fn ingest(folder: &Path, log: &Path, lines: usize, size: u64) -> f64 {
         reads.push(began.elapsed().as_secs_f64());
 
         let data = folder.join("benchmark-data");
-        let _ = fs::remove_dir_all(&data);
-        let began = now();
-        let mut child = Command::new(BINARY)
-            .args(["ingest", "--format", "higress", "--json", "--log-level", "error", "--data-dir"])
-            .args([&data, log])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("start tokentail");
-        peak = peak.max(watch(&mut child));
-        seconds.push(began.elapsed().as_secs_f64());
+        let (took, most) = ingest_once(&data, log, None);
+        seconds.push(took);
+        peak = peak.max(most);
         disk = fs::metadata(data.join("ledger.db")).map_or(0, |metadata| metadata.len());
     }
     let (ingest, read) = (median(seconds), median(reads));

@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     config.sources.sort_by_key(|source| source.tail.path == "-");
     let feeds = daemon::feeds(&config)?;
     let stdin = feeds.len().saturating_sub(1);
-    let capturer = daemon::capturer(&config, &privacy)?;
+    let capturer = daemon::capturer(&config, &privacy, &ledger)?;
     let prices = Prices::new(table, price_ids, config.pricing.mode);
     let mut reader = Reader::new(tail, feeds, prices, capturer, clock.clone());
     let writer = Writer::start(ledger, config.retention.clone())?;

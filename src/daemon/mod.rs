@@ -43,6 +43,8 @@ const DRAIN: Duration = Duration::from_secs(8);
 const LAST_WORK: Duration = Duration::from_secs(1);
 /// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
+/// Lists of messages that are known again after a start.
+const KNOWN_LISTS: usize = 100_000;
 /// How long a first start may keep the metrics back while it reads history.
 const FIRST_READ: Duration = Duration::from_secs(60);
 
@@ -211,9 +213,10 @@ pub fn content_key(config: &Config) -> Result<Option<content::Key>, Error> {
 ///
 /// # Errors
 /// The key of the content cannot be read, or the ledger.
-pub fn capturer(config: &Config, privacy: &ledger::Privacy) -> Result<Capturer, Error> {
+pub fn capturer(config: &Config, privacy: &ledger::Privacy, ledger: &Ledger) -> Result<Capturer, Error> {
     let codec = Codec::build(content_key(config)?.as_ref()).map_err(ledger::Error::from)?;
-    Ok(Capturer::build(&config.content, codec, &privacy.key, []))
+    let known = ledger.known_lists(KNOWN_LISTS)?;
+    Ok(Capturer::build(&config.content, codec, &privacy.key, known.into_iter().rev()))
 }
 
 /// The decoders of a configuration's sources, in their order, as the reader wants them.
@@ -272,7 +275,7 @@ impl Daemon {
         let tail = tail::Tail::new(tails, positions(&ledger)?)?;
         let look_prices = LookPrices { table: Arc::clone(&table), ids: price_ids.clone().into() };
         let prices = Prices::new(Arc::clone(&table), price_ids, config.pricing.mode);
-        let capturer = capturer(&config, &privacy)?;
+        let capturer = capturer(&config, &privacy, &ledger)?;
         let reader = Reader::new(tail, feeds(&config)?, prices, capturer, clock.clone());
         let (wake, woken) = Wake::channel();
         let writer = Writer::start(ledger, config.retention.clone())?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::record::{Anomaly, ErrorReason, Mode, Outcome, Record, ServiceTier};
+use crate::record::{Anomaly, Content, ErrorReason, Mode, Outcome, Record, Said, ServiceTier};
 
 const NOW: Micros = 1_793_491_200_000_000;
 const HIGRESS: &str = r#"{"ai_log":"{\"model\":\"m\",\"input_token\":5,\"output_token\":6,\"session_id\":\"agent:main:7\",\"consumer\":\"key-7\"}","response_code":"200","response_flags":"-","start_time":"2026-03-05T08:00:00Z","tenant":"blue","upstream_cluster":"outbound|443||llm-aliyun.internal.dns"}"#;
@@ -179,6 +179,45 @@ fn a_field_map_counts_every_line_that_it_cannot_read() {
     ] {
         assert_eq!(read(&config, line, &see), [want], "{line}");
     }
+}
+
+#[test]
+fn a_field_map_reads_what_was_said_only_where_it_is_asked_for() {
+    let fields: &[(Field, &[&str], Option<Unit>)] = &[
+        (Field::Time, &["t"], None),
+        (Field::Messages, &["request.messages"], None),
+        (Field::System, &["request.system"], None),
+        (Field::Question, &["q"], None),
+        (Field::Answer, &["choices[0].message.content"], None),
+        (Field::Reasoning, &["choices[0].message.reasoning"], None),
+        (Field::ToolCalls, &["choices[0].message.tool_calls"], None),
+    ];
+    let line = r#"{"t":1772697600,"q":"-","request":"{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"system\":[{\"text\":\"be\"}]}",
+        "choices":[{"message":{"content":"a \"b\"","reasoning":7,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}}]}"#;
+    let mut config = config("fields", fields);
+    let see = |r: &Record<'_>| {
+        assert_eq!((&*r.messages, r.tool_calls.len()), (r#"[{"role":"user","content":"hi"}]"#, 1));
+        format!("{:?}", r.content)
+    };
+    assert_eq!(read(&config, line, &see), ["None"]);
+    config.content = true;
+    let want = Content {
+        messages: Said::Json(r#"[{"role":"user","content":"hi"}]"#.into()),
+        system: Said::Json(r#"[{"text":"be"}]"#.into()),
+        question: Said::Nothing,
+        answer: Said::Text("a \"b\"".into()),
+        reasoning: Said::Text("7".into()),
+        tool_calls: Said::Json(r#"[{"function":{"name":"f","arguments":"{}"}}]"#.into()),
+    };
+    assert_eq!(read(&config, line, &see), [format!("{:?}", Some(Box::new(want)))]);
+    // Over a gateway's: what the map names wins, the rest stays.
+    let mut over = super::tests::config("higress", &[(Field::Answer, &["other"], None)]);
+    over.content = true;
+    let line =
+        r#"{"ai_log":"{\"answer\":\"its\",\"question\":\"q\"}","other":"mine","start_time":"2026-03-05T08:00:00Z"}"#;
+    let said =
+        |r: &Record<'_>| r.content.as_deref().map_or(String::new(), |c| format!("{:?} {:?}", c.answer, c.question));
+    assert_eq!(read(&over, line, &said), [r#"Text("mine") Text("q")"#]);
 }
 
 #[test]
