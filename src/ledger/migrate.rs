@@ -45,6 +45,12 @@ pub(super) fn migrate(connection: &Connection, path: &Path, version: i64) -> Res
     if version < 3 {
         super::migrate_folds::migrate(&transaction).map_err(|error| super::open::name_path(error, path))?;
     }
+    if version < 4 {
+        // Whether every request named the user was not kept; their rows say, until they go.
+        transaction
+            .execute_batch("UPDATE parts SET mixed_users = mixed_users | 2 WHERE user <> 0")
+            .map_err(at(path))?;
+    }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit().map_err(at(path))?;
     Ok(())

@@ -28,7 +28,7 @@ use crate::session::id::Grouping;
 pub const LEDGER_FILE: &str = "ledger.db";
 const LOCK_FILE: &str = "ledger.lock";
 /// Version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 /// `application_id` of the database: "tokt".
 const APPLICATION_ID: i64 = 0x746f_6b74;
 

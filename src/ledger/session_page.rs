@@ -353,7 +353,7 @@ fn scan_range(sums: &mut Sums<'_>, unfolded: &BTreeMap<i64, Part>, ids: Range<i6
     );
     let costs = also(wanted.needs_cost(), &["costs"]);
     let attributes = also(of_attributes, &["last_row", "attributes", "more_attributes"]);
-    let users = also(of_users, &["last_row", "user", "mixed_users"]);
+    let users = also(of_users, &["last_row", "user", "mixed_users & 1"]);
     let sql = format!("SELECT {} FROM parts WHERE id >= ?1 AND id < ?2", columns.join(", "));
     let moment = sums.moment;
     let mut statement = moment.connection.prepare_cached(&sql)?;
