@@ -1,4 +1,4 @@
-"""Overview: how it goes, in eight numbers and eight curves."""
+"""Overview: how it goes, in eight numbers and eight curves, that of the cost once for each currency."""
 
 from board import Board
 from panels import GREEN, NEUTRAL, ORANGE, RED, link, query, reasons, signs, stat, steps, timeseries
@@ -82,11 +82,14 @@ def build():
         ("read from cache", rate("tokentail_cache_read_input_tokens_total")),
         ("output", rate("tokentail_output_tokens_total")),
     ]
-    board.row("Tokens and cost", [
+    board.row("Tokens", [
         timeseries("Tokens", "Tokens per second. Output holds reasoning; uncached input holds what was written to a cache.",
                    [query(or_zero(expression), name) for name, expression in kinds], unit="short", stacked=True),
-        timeseries("Cost per hour", "Cost of the hour before each moment, by currency. Currencies are never added up.",
+    ])
+    # A currency's curve has an axis of its own: 7 of one and 1 of another may be the same money.
+    board.row("Cost in $currency", [
+        timeseries("Cost per hour", "Cost of the hour before each moment in this currency.",
                    query(increase("tokentail_cost_total", by=("currency",), window="1h"), "{{currency}}"), unit="short",
                    decimals=2, overrides=signs(), links=[link("Cost", "/cost")]),
-    ])
+    ], repeat="currency")
     return board

@@ -23,18 +23,19 @@ mod report;
 mod report_cost;
 mod report_reconcile;
 mod report_sla;
-mod report_sla_text;
 mod run;
 mod scope;
 mod sessions;
 mod time;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::output::Failure;
 use crate::config::{self, Config, Overrides};
@@ -214,7 +215,7 @@ fn opentelemetry() -> BTreeMap<String, String> {
 
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 fn state_directory() -> Option<String> {
-    std::env::var("STATE_DIRECTORY").ok()
+    std::env::var("STATE_DIRECTORY").ok().filter(|folder| !folder.is_empty())
 }
 
 /// As OpenSSL and what follows it read it; an empty one names nothing.
@@ -223,10 +224,21 @@ fn roots_file() -> Option<PathBuf> {
     std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
+/// A command whose flags take nothing from variables that are empty: those count as unset, as a container's manifest
+/// leaves them where nothing was filled in.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|flag| if flag.get_env().is_some_and(is_empty) { flag.env(Resettable::Reset) } else { flag })
+        .mut_subcommands(without_empty_variables)
+}
+
 /// Reads the command line, runs the command and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let command = without_empty_variables(Cli::command());
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let wrong_use = error.use_stderr();

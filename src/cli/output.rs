@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
+pub(super) use crate::report::document::{plain_table as table, time_text as time};
 pub(super) use crate::wording::{grouped, one_line, visible};
 use crate::{config, daemon, ledger};
 
@@ -82,11 +82,6 @@ pub(super) fn bytes(count: u64) -> String {
     if scale == 1 { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
 }
 
-/// Microseconds since the epoch as RFC 3339 in UTC.
-pub(super) fn time(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |time| time.to_string())
-}
-
 /// A duration in microseconds for people: `1.955 s`, `309 ms`.
 pub(super) fn duration(micros: i64) -> String {
     if micros >= 1_000_000 {
@@ -96,24 +91,6 @@ pub(super) fn duration(micros: i64) -> String {
     } else {
         format!("{micros} µs")
     }
-}
-
-/// A table without lines, as wide as the terminal allows; columns after `left` are numbers and stand right.
-pub(super) fn table(header: &[&str], left: usize, rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row.iter().map(|text| Cell::new(one_line(text))));
-    }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if index >= left {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 /// Whether standard output is a terminal that wants colour.

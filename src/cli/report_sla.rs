@@ -7,13 +7,13 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::output::{self, Failure};
-use super::{ConfigArgs, probe, report_sla_text as text};
+use super::{ConfigArgs, probe};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{self, Opened};
 use crate::ledger::{self, AvailabilityQuery, DataDir, LEDGER_FILE};
-use crate::report::document::zone_name;
-use crate::report::sla::{Question, reports};
+use crate::report::document::{self, Form};
+use crate::report::sla::Question;
 use crate::sla::Month;
 use crate::wording::quoted;
 
@@ -124,24 +124,13 @@ fn report(arguments: &Arguments) -> Result<(), Failure> {
         zone: &zone,
         now,
     };
-    let reports = reports(&question, arguments.target.as_deref());
-    let output = if arguments.json { Output::Json } else { arguments.output };
-    let text = match output {
-        Output::Json => {
-            return output::json(&json!({
-                "month": month.to_string(),
-                "timezone": zone_name(&zone),
-                "as_of": output::time(now),
-                "targets": reports,
-            }));
-        }
-        Output::Table if reports.is_empty() => {
-            format!("{month}: no target was looked at; configure one under `probes`\n")
-        }
-        Output::Table => reports.iter().map(|report| text::table(report, &zone)).collect::<Vec<_>>().join("\n\n"),
-        Output::Md => reports.iter().map(|report| text::markdown(report, &zone)).collect::<Vec<_>>().join("\n"),
-        Output::Csv => text::csv(&reports),
+    let form = match (arguments.json, arguments.output) {
+        (true, _) | (_, Output::Json) => Form::Json,
+        (_, Output::Table) => Form::Table,
+        (_, Output::Csv) => Form::Csv,
+        (_, Output::Md) => Form::Markdown,
     };
+    let text = document::sla(&question, arguments.target.as_deref(), form);
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }

@@ -127,7 +127,7 @@ fn content_value(config: &content::Config) -> Value {
 }
 
 fn reports_value(reports: &schedule::Config) -> Value {
-    let schedule::Config { folder, daily, weekly, monthly, by, formats } = reports;
+    let schedule::Config { folder, daily, weekly, monthly, by, formats, sqlite } = reports;
     let kinds =
         |kinds: &[schedule::Kind]| kinds.iter().map(|kind| name(*kind, &schedule::Kind::ALL)).collect::<Vec<_>>();
     json!({
@@ -137,6 +137,7 @@ fn reports_value(reports: &schedule::Config) -> Value {
         "monthly": kinds(monthly),
         "by": by,
         "formats": formats.iter().map(|form| form.label()).collect::<Vec<_>>(),
+        "sqlite": sqlite,
     })
 }
 

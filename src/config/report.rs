@@ -9,7 +9,7 @@ use crate::report::By;
 use crate::report::schedule::{Config, FORMS, Kind};
 
 /// Keys of the section.
-pub(super) const KEYS: &[&str] = &["folder", "daily", "weekly", "monthly", "by", "formats"];
+pub(super) const KEYS: &[&str] = &["folder", "daily", "weekly", "monthly", "by", "formats", "sqlite"];
 
 /// Most columns of a report's groups.
 const MAX_COLUMNS: usize = 8;
@@ -24,7 +24,12 @@ pub(super) fn read(item: &Item<'_>, folder: &Path, dimensions: &[Dimension], rep
     let lists = [("daily", &mut config.daily), ("weekly", &mut config.weekly), ("monthly", &mut config.monthly)];
     for (key, kinds) in lists {
         for item in section.get(key).map(|item| item.list(report, "[cost]")).unwrap_or_default() {
-            kinds.extend(item.choice(report, &Kind::ALL));
+            match item.choice(report, &Kind::ALL) {
+                Some(Kind::Sla) if key != "monthly" => {
+                    item.problem(report, "`sla` is of calendar months", "move it to `monthly`");
+                }
+                kind => kinds.extend(kind),
+            }
         }
         if let (Some(item), None, false) = (section.get(key), &config.folder, kinds.is_empty()) {
             item.problem(report, "reports without a folder", "add `folder: reports`");
@@ -47,6 +52,17 @@ pub(super) fn read(item: &Item<'_>, folder: &Path, dimensions: &[Dimension], rep
         }
         if config.by.len() > MAX_COLUMNS {
             item.problem(report, "more than 8 columns", "leave some out");
+        }
+    }
+    if let Some(item) = section.optional("sqlite")
+        && let Some(name) = item.text(report, "tokentail.db")
+    {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+            item.problem(report, "no name of a file", "write a name such as `tokentail.db`; the folder is `folder`");
+        } else if config.folder.is_none() {
+            item.problem(report, "a SQLite file without a folder", "add `folder: reports`");
+        } else {
+            config.sqlite = Some(name.to_owned());
         }
     }
     if let Some(item) = section.get("formats") {

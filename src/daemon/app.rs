@@ -23,7 +23,7 @@ use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
 use crate::record::{Currency, Micros};
 use crate::report::exchange::Target;
-use crate::report::schedule;
+use crate::report::schedule::{self, Sources};
 use crate::session::id::Grouping;
 use crate::sla::{Month, Span};
 use crate::web::api::{Instance, SourceStatus};
@@ -49,6 +49,8 @@ pub(super) struct InForce {
     pub(super) traces: Option<Grouping>,
     /// Whose content is captured.
     pub(super) capture: Capture,
+    /// The address at which a trace is shown.
+    pub(super) trace_url: Option<String>,
     pub(super) reload_successful: bool,
     pub(super) reload_time: Micros,
 }
@@ -66,13 +68,14 @@ pub(super) struct Sidecar {
     figures: RwLock<Figures>,
     /// When the reports that were due were last all there.
     reported: Mutex<Option<Micros>>,
+    /// When the SQLite file was last brought up to date.
+    sqlite_written: Mutex<Option<Micros>>,
     /// The month of each target.
     sla: RwLock<Vec<SlaGauges>>,
     /// Until when a first start may keep the metrics back; `None` once they were shown, or at a later start.
     first_read: Mutex<Option<Instant>>,
     started: Micros,
     privacy: Arc<Privacy>,
-    trace_url: Option<String>,
     content_key: Option<Key>,
     reloader: RwLock<Option<Arc<Reloader>>>,
 }
@@ -91,6 +94,7 @@ impl InForce {
             answer_within: config.sla.answer_within,
             traces: config.sinks.first().map(|sink| sink.trace),
             capture: config.content.capture.clone(),
+            trace_url: config.web.trace_url.clone(),
             reload_successful: true,
             reload_time: now,
         }
@@ -123,11 +127,11 @@ impl Sidecar {
             in_force: RwLock::new(InForce::new(config, table, now)),
             figures: RwLock::default(),
             reported: Mutex::default(),
+            sqlite_written: Mutex::default(),
             sla: RwLock::default(),
             first_read: Mutex::new(first_read),
             started: now,
             privacy: Arc::new(privacy),
-            trace_url: config.web.trace_url.clone(),
             content_key,
             reloader: RwLock::new(None),
             clock,
@@ -193,17 +197,25 @@ impl Sidecar {
     /// Writes the reports that are due.
     pub(super) fn write_reports(&self) {
         let Some(ledger) = &self.folder else { return };
-        let (config, target) = {
+        let (config, target, answer_within) = {
             let in_force = self.in_force.read();
-            (in_force.reports.clone(), in_force.target.clone())
+            (in_force.reports.clone(), in_force.target.clone(), in_force.answer_within)
         };
         if config.folder.is_none() {
             *self.reported.lock() = None;
             return;
         }
         let now = self.clock.now();
-        match reports::write_due(ledger, &config, &self.zone, target.as_ref(), now) {
-            Ok(_) => *self.reported.lock() = Some(now),
+        let sources = Sources { ledger, zone: &self.zone, target: target.as_ref(), answer_within };
+        let last = *self.sqlite_written.lock();
+        let written = reports::write_due(&sources, &config, now).and_then(|_| {
+            if reports::update_sqlite(&sources, &config, last, now)? {
+                *self.sqlite_written.lock() = Some(now);
+            }
+            Ok(())
+        });
+        match written {
+            Ok(()) => *self.reported.lock() = Some(now),
             Err(error) => tracing::warn!(%error, "cannot write the reports that are due; they are tried again"),
         }
     }
@@ -337,7 +349,7 @@ impl App for Sidecar {
             total_currency: in_force.total_currency,
             budgets: in_force.budgets.clone(),
             answer_within: in_force.answer_within,
-            trace_url: self.trace_url.clone(),
+            trace_url: in_force.trace_url.clone(),
             traces: in_force.traces,
             capture: in_force.capture.clone(),
             content_key: self.content_key.clone(),

@@ -317,8 +317,15 @@ impl Daemon {
         // There is room for one.
         let _ = exchange.try_send(sinks);
         let (prober, delivering) = Prober::start(probes, look_prices, app.clock().clone(), writer.handle());
-        let reload =
-            reload::Reloader::new(loader, config, writer.handle(), wake.clone(), Arc::clone(&prober), exchange);
+        let reload = reload::Reloader::new(
+            loader,
+            config,
+            writer.handle(),
+            wake.clone(),
+            Arc::clone(&prober),
+            exchange,
+            bound.settings(),
+        );
         app.set_reloader(Arc::clone(&reload));
         let reading = std::thread::Builder::new()
             .name("reader".to_owned())

@@ -16,7 +16,7 @@ use crate::config::{self, Config};
 use crate::content;
 use crate::ledger::writer::{Ended, Handle};
 use crate::pipeline::{Feed, Prices, Reader, Wake};
-use crate::tail;
+use crate::{tail, web};
 
 /// How long the reader may take to take over a configuration.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,6 +63,7 @@ pub(super) struct Reloader {
     waiting: Mutex<Waiting>,
     app: Mutex<Weak<Sidecar>>,
     sinks: tokio::sync::mpsc::Sender<Built>,
+    web: web::Settings,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -79,6 +80,7 @@ impl Reloader {
         wake: Wake,
         prober: Arc<Prober>,
         sinks: tokio::sync::mpsc::Sender<Built>,
+        web: web::Settings,
     ) -> Arc<Reloader> {
         Arc::new(Reloader {
             loader,
@@ -89,6 +91,7 @@ impl Reloader {
             waiting: Mutex::default(),
             app: Mutex::new(Weak::new()),
             sinks,
+            web,
         })
     }
 
@@ -127,9 +130,11 @@ impl Reloader {
         if !config.has_work() {
             return Err(super::Error::NothingToDo.to_string());
         }
-        let problems = crate::web::check(&config.web);
+        let told =
+            |problems: Vec<web::Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let problems = web::check(&config.web);
         if !problems.is_empty() {
-            return Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+            return Err(told(problems));
         }
         // Another data directory counts from the next start on, and so do the prices that were imported into it.
         let here = Config { data_dir: current.data_dir.clone(), ..config.clone() };
@@ -156,6 +161,8 @@ impl Reloader {
             }
             RecvTimeoutError::Disconnected => ENDING.to_owned(),
         })??;
+        // The addresses stay, and so do the names that they answer to.
+        self.web.exchange(&web::Config { listen: current.web.listen.clone(), ..config.web.clone() }).map_err(told)?;
         self.sinks.blocking_send(sinks).map_err(|_| ENDING.to_owned())?;
         self.writer.keep_targets(config.target_definitions(), config.sla.clone()).map_err(ended)?;
         self.prober.exchange(probes, look_prices);
@@ -198,10 +205,6 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let mut parts = config::needs_restart(old, new);
     if old.meter != new.meter {
         parts.push("metrics");
-    }
-    let web = |config: &Config| crate::web::Config { listen: Vec::new(), ..config.web.clone() };
-    if web(old) != web(new) {
-        parts.push("web");
     }
     if old.privacy != new.privacy {
         parts.push("privacy");

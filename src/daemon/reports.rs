@@ -2,22 +2,22 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
 use super::app::Sidecar;
-use crate::ledger::Moment;
+use crate::ledger::{AvailabilityQuery, Moment};
 use crate::record::Micros;
-use crate::report::exchange::Target;
 use crate::report::export;
-use crate::report::schedule::{self, Config};
+use crate::report::schedule::{self, Config, Sources};
 
 /// How often it is looked whether something is due.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// Microseconds after which the SQLite file is brought up to date again.
+const SQLITE_EVERY: Micros = 3_600_000_000;
 /// Reports that are written at a time; the others follow.
 const MOST_AT_ONCE: usize = 16;
 
@@ -37,24 +37,42 @@ pub(super) enum Error {
     },
 }
 
-/// Writes what is due at `now` and not there yet, at most [`MOST_AT_ONCE`]. Returns how many were written.
-pub(super) fn write_due(
-    ledger: &Path,
+/// Brings the SQLite file in step with the ledger, if one is asked for and the last time was long enough ago. Returns
+/// whether it did.
+pub(super) fn update_sqlite(
+    sources: &Sources<'_>,
     config: &Config,
-    zone: &TimeZone,
-    target: Option<&Target>,
+    last: Option<Micros>,
     now: Micros,
-) -> Result<usize, Error> {
+) -> Result<bool, Error> {
+    let Some(path) = config.folder.as_ref().zip(config.sqlite.as_ref()).map(|(folder, name)| folder.join(name)) else {
+        return Ok(false);
+    };
+    if last.is_some_and(|last| now - last < SQLITE_EVERY) {
+        return Ok(false);
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| Error::File { path: path.clone(), source })?;
+    }
+    let facts = AvailabilityQuery::open(sources.ledger).and_then(|query| query.facts(now, now, now));
+    let moment = Moment::open(sources.ledger).map_err(export::Error::from)?;
+    export::sql::update(&moment, &facts.map_err(export::Error::from)?, sources.zone, &path, |_| {})?;
+    tracing::info!(path = %path.display(), "the SQLite file is up to date");
+    Ok(true)
+}
+
+/// Writes what is due at `now` and not there yet, at most [`MOST_AT_ONCE`]. Returns how many were written.
+pub(super) fn write_due(sources: &Sources<'_>, config: &Config, now: Micros) -> Result<usize, Error> {
     let Some(folder) = &config.folder else { return Ok(0) };
-    let moment = Moment::open(ledger).map_err(export::Error::from)?;
+    let moment = Moment::open(sources.ledger).map_err(export::Error::from)?;
     let Some((first, _)) = moment.span().map_err(export::Error::from)? else { return Ok(0) };
     let mut written = 0;
-    for due in schedule::due(config, zone, first, now) {
+    for due in schedule::due(config, sources.zone, first, now) {
         let path = folder.join(due.file_name());
         if path.exists() {
             continue;
         }
-        let bytes = schedule::write(&moment, config, zone, target, &due)?;
+        let bytes = schedule::write(&moment, config, sources, &due)?;
         let failed = |source| Error::File { path: path.clone(), source };
         fs::create_dir_all(folder).map_err(failed)?;
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
@@ -96,6 +114,7 @@ pub(super) async fn keep(app: Arc<Sidecar>, end: CancellationToken) {
 mod tests {
     use std::sync::Arc;
 
+    use jiff::tz::TimeZone;
     use parking_lot::Mutex;
 
     use super::*;
@@ -105,6 +124,7 @@ mod tests {
     use crate::record::{Priced, Record};
     use crate::report::document::Form;
     use crate::report::schedule::Kind;
+    use crate::sla::Span;
 
     /// 2026-11-21T10:00:00Z
     const NOW: Micros = 1_795_255_200_000_000;
@@ -146,7 +166,10 @@ mod tests {
             formats: vec![Form::Csv, Form::Markdown],
             ..Config::default()
         };
-        let write = |now| write_due(&folder.path().join("data"), &config, &TimeZone::UTC, None, now).unwrap();
+        let data = folder.path().join("data");
+        let answer_within = Span::from_micros(1_500_000);
+        let sources = Sources { ledger: &data, zone: &TimeZone::UTC, target: None, answer_within };
+        let write = |now| write_due(&sources, &config, now).unwrap();
         // The 19th and the 20th, each of cost and use in two forms, and charges in one.
         assert_eq!(write(NOW), 10);
         let first = reports.join("cost-day-2026-11-19.csv");
@@ -159,5 +182,17 @@ mod tests {
         assert_eq!((write(NOW + 4 * DAY), write(NOW + 4 * DAY), write(NOW + 4 * DAY)), (16, 4, 0));
         let names: Vec<_> = fs::read_dir(&reports).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 30, "nothing half written is left: {names:?}");
+
+        // Availability is of whole months, in each form; the SQLite file comes again after an hour.
+        let config =
+            Config { daily: Vec::new(), monthly: vec![Kind::Sla], sqlite: Some("views.db".to_owned()), ..config };
+        assert_eq!(write_due(&sources, &config, NOW + 10 * DAY).unwrap(), 2);
+        let text = fs::read_to_string(reports.join("sla-month-2026-11.csv")).unwrap();
+        assert!(text.starts_with("record,target,month,"), "{text}");
+        let update = |last, now| update_sqlite(&sources, &config, last, now).unwrap();
+        assert!(update(None, NOW) && reports.join("views.db").exists());
+        assert!(!update(Some(NOW), NOW + SQLITE_EVERY - 1) && update(Some(NOW), NOW + SQLITE_EVERY));
+        let (file, _) = crate::ledger::SqlFile::open(&reports.join("views.db"), 1, "").unwrap();
+        assert_eq!(file.number("SELECT count(*) FROM v_requests", &[]).unwrap(), Some(1));
     }
 }

@@ -47,6 +47,8 @@ pub(super) fn migrate(connection: &Connection, path: &Path, version: i64) -> Res
     }
     // What is packed of parts and of days comes little by little.
     transaction.execute_batch(include_str!("packed.sql")).map_err(at(path))?;
+    // Whether every request named the user was not kept; their rows say, until they go.
+    transaction.execute_batch("UPDATE parts SET mixed_users = mixed_users | 2 WHERE user <> 0").map_err(at(path))?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit().map_err(at(path))?;
     Ok(())

@@ -104,7 +104,7 @@ fn values(part: &Part) -> Option<[i64; Column::Count as usize]> {
         cost,
         0,
         part.user.into(),
-        part.mixed_users.into(),
+        i64::from(part.mixed_users) | i64::from(part.unnamed) << 1,
         i64::try_from(closed).ok()?,
     ])
 }
@@ -229,7 +229,8 @@ impl PartBlock {
             part.attributes.extend_from_slice(all);
         }
         part.user = small(Column::User);
-        part.mixed_users = self.get(Column::MixedUsers, place) == 1;
+        let users = self.get(Column::MixedUsers, place);
+        (part.mixed_users, part.unnamed) = (users & 1 != 0, users & 2 != 0);
         let closed = usize::try_from(self.get(Column::Closed, place)).ok();
         part.closed = closed.and_then(|code| Reason::ALL.get(code).copied());
     }
@@ -400,6 +401,7 @@ mod tests {
             attributes: if id % 2 == 0 { vec![3] } else { vec![1, 3, 900] },
             user: 5,
             mixed_users: id % 4 == 0,
+            unnamed: id % 5 == 0,
             closed: Some(Reason::Limit),
             ..Part::default()
         }

@@ -447,7 +447,7 @@ fn write_part(statement: &mut rusqlite::CachedStatement<'_>, part: &Part) -> Res
     for number in [
         i64::from(part.more_attributes),
         part.user.into(),
-        part.mixed_users.into(),
+        i64::from(part.mixed_users) | i64::from(part.unnamed) << 1,
         part.full.into(),
         part.revision.into(),
     ] {
@@ -504,7 +504,8 @@ pub(super) fn read_part(row: &Stored<'_>) -> Result<Part, Error> {
             .map_err(|_| stored("its attributes cannot be read"))?,
         more_attributes: row.get(24)?,
         user: row.get(25)?,
-        mixed_users: row.get(26)?,
+        mixed_users: row.get::<_, i64>(26)? & 1 != 0,
+        unnamed: row.get::<_, i64>(26)? & 2 != 0,
         full: row.get(27)?,
         revision: row.get(28)?,
         closed: row.get::<_, Option<usize>>(29)?.and_then(|code| Reason::ALL.get(code).copied()),

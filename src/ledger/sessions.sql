@@ -28,7 +28,7 @@ CREATE TABLE parts (
     attributes       TEXT NOT NULL,
     more_attributes  INTEGER NOT NULL,
     user             INTEGER NOT NULL,
-    mixed_users      INTEGER NOT NULL,
+    mixed_users      INTEGER NOT NULL, -- 1: there were other users too, 2: a request may have named none
     is_full          INTEGER NOT NULL,
     revision         INTEGER NOT NULL,
     closed           INTEGER,

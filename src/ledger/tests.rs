@@ -311,7 +311,7 @@ fn a_ledger_of_version_1_is_copied_and_brought_to_this_version() {
     old.execute_batch(include_str!("../../tests/ledger/version-1.sql")).unwrap();
     drop(old);
     let error = Info::read(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("it has version 1, and this program reads version 4"), "{error}");
+    assert!(error.contains(&format!("it has version 1, and this program reads version {SCHEMA_VERSION}")), "{error}");
     drop(open(folder.path()));
     let report = Check::run(folder.path()).unwrap();
     assert!(report.is_ok(), "{:?}", report.findings);
@@ -363,6 +363,10 @@ fn a_ledger_of_version_2_gets_kinds_of_cost_days_and_columns() {
     drop(old);
     let (mut ledger, _) = open(folder.path());
     assert_sound(folder.path());
+    let of_users = "SELECT count(*), sum(mixed_users & 2 <> 0) FROM parts WHERE user <> 0";
+    let (all, looked_at): (i64, i64) =
+        ledger.connection.query_row(of_users, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert!(all > 0 && all == looked_at, "whether all of a part's requests name its user, only its rows say");
     let mut sums = Measures::default();
     for usage in UsageQuery::open(folder.path()).unwrap().sum(0, i64::MAX / 1_000_000).unwrap() {
         sums.add(&usage.measures);

@@ -68,7 +68,7 @@ fn push(batch: &mut Batch, n: i64, random: u64) {
         route: format!("route-{}", pick(25, 2)).into(),
         model: format!("model-{}", pick(27, 3)).into(),
         consumer: format!("=consumer,\"{}\"", pick(29, 4)).into(),
-        user: format!("user-{}", pick(31, 5)).into(),
+        user: if pick(43, 4) == 0 { "".into() } else { format!("user-{}", n / 18 % 5).into() },
         outcome: if pick(33, 7) == 0 { Outcome::Error(ErrorReason::Upstream) } else { Outcome::Success },
         status: Some(200),
         usage: if missing {
@@ -220,6 +220,18 @@ fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
     let kept_cost = column(&exported, "cost", "currency");
     assert_eq!((by_user.total.figures.requests(), used.requests), (kept, kept));
     assert_eq!((nonzero(by_user.total.figures.costs()), nonzero(used.costs)), (kept_cost.clone(), kept_cost.clone()));
+    // User by user: a request is of the user that it names, also in a session whose others name somebody.
+    let mut named: BTreeMap<String, (u64, Amounts)> = BTreeMap::new();
+    for line in &exported {
+        let of_user = named.entry(line["user"].as_str().unwrap_or_default().to_owned()).or_default();
+        of_user.0 += 1;
+        of_user.1 = plus(&of_user.1, &column(std::slice::from_ref(line), "cost", "currency"));
+    }
+    let groups = by_user.groups.iter().map(|group| (group.values[0].clone(), &group.figures));
+    let of_cost: BTreeMap<_, _> = groups.map(|(user, of)| (user, (of.requests(), nonzero(of.costs())))).collect();
+    let of_use = usage::answer(&moment, &question).unwrap().groups.into_iter();
+    let of_use: BTreeMap<_, _> = of_use.map(|(user, of)| (user[0].clone(), (of.requests, nonzero(of.costs)))).collect();
+    assert_eq!((&of_cost, &of_use), (&named, &named));
     let exported_input: u64 = exported.iter().filter_map(|line| line["input_tokens"].as_u64()).sum();
     assert_eq!((by_user.total.figures.tokens().input(), used.tokens.input()), (exported_input, exported_input));
     let removed = by_user.adjustments.get("retention").map(adjusted).unwrap_or_default();

@@ -24,6 +24,8 @@ pub mod invoice;
 pub mod outlook;
 pub mod recent;
 pub mod reconcile;
+#[cfg(test)]
+mod reconcile_zone_tests;
 pub mod schedule;
 pub mod shape;
 pub mod sla;

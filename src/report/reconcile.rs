@@ -3,7 +3,8 @@
 //! gap = invoice − ledger. Causes are tried in a fixed order, each takes at most what is left of the gap, and the rest is told
 //! as such, so that they always add up. What a cause can explain is an estimate, and its evidence says from what:
 //!
-//! 1. time zone: the invoice's days fit those of another zone clearly better; exact, from the ledger's own requests;
+//! 1. time zone: the invoice's days fit those of another zone clearly better, whatever its prices; exact, from the
+//!    ledger's own requests;
 //! 2. unpriced: the share of the model's tokens that no price row fits, of the invoice's amount;
 //! 3. disconnects: requests that were cut before usage was logged, each at the model's mean cost;
 //! 4. usage missing: other requests without usage, at the model's mean cost;
@@ -29,6 +30,8 @@ use crate::wording::grouped;
 const ZONES: [&str; 3] = ["UTC", "America/Los_Angeles", "Asia/Shanghai"];
 /// How much smaller the distance of days must be for another zone, in per cent.
 const ZONE_PERCENT: i128 = 50;
+/// Days that an invoice must have for its zone to be told: of one or two, any may fit by chance.
+const ZONE_DAYS: usize = 3;
 /// Days that must show the same factor.
 const RATE_DAYS: usize = 3;
 /// By how much their factors may differ, in per mille.
@@ -191,23 +194,24 @@ pub fn reconcile(
     for line in &lines {
         *of_days.entry(line.day).or_default() += line.nanos;
     }
+    let texts: BTreeSet<&str> = lines.iter().map(|line| line.model.as_str()).collect();
     // Which days fit is told by the models that the invoice names: others may be another provider's.
     let distance = |facts: &BTreeMap<String, Facts>| -> i128 {
-        let texts: BTreeSet<&str> = lines.iter().map(|line| line.model.as_str()).collect();
-        let named: BTreeSet<&String> = texts.into_iter().filter_map(|text| meant(text, facts.keys())).collect();
-        let mut gaps = of_days.clone();
+        let named: BTreeSet<&String> = texts.iter().filter_map(|text| meant(text, facts.keys())).collect();
+        let mut ours: BTreeMap<Date, i128> = BTreeMap::new();
         for (_, facts) in facts.iter().filter(|(model, _)| named.contains(model)) {
             for (day, cost) in &facts.by_day {
-                *gaps.entry(*day).or_default() -= known(cost);
+                *ours.entry(*day).or_default() += known(cost);
             }
         }
-        gaps.values().map(|gap| gap.abs()).sum()
+        misfit(&of_days, &ours)
     };
     let total = |facts: &BTreeMap<String, Facts>| -> i128 { facts.values().map(Facts::cost).sum() };
     let (Some(own), best) = (zones.first(), zones.iter().min_by_key(|(_, _, facts)| distance(facts))) else {
         return Ok(None);
     };
-    let best = best.filter(|(_, _, facts)| distance(facts) * 100 < distance(&own.2) * ZONE_PERCENT).unwrap_or(own);
+    let is_better = |facts| distance(facts).saturating_mul(100) < distance(&own.2).saturating_mul(ZONE_PERCENT);
+    let best = best.filter(|(_, _, facts)| of_days.len() >= ZONE_DAYS && is_better(facts)).unwrap_or(own);
     let zone_part = (best.0 != own.0).then(|| Part {
         cause: Cause::TimeZone,
         nanos: total(&best.2) - total(&own.2),
@@ -226,6 +230,20 @@ pub fn reconcile(
         zone_part,
         models: gaps(&lines, best.2.clone()),
     }))
+}
+
+/// How much of an invoice stands on other days than in the ledger, whatever the prices: the ledger's days are first brought to
+/// the invoice's sum.
+fn misfit(theirs: &BTreeMap<Date, i128>, ours: &BTreeMap<Date, i128>) -> i128 {
+    let (invoice, ledger): (i128, i128) = (theirs.values().sum(), ours.values().sum());
+    if invoice <= 0 || ledger <= 0 {
+        return i128::MAX;
+    }
+    let of = |days: &BTreeMap<Date, i128>, day: &Date| days.get(day).copied().unwrap_or(0);
+    let days: BTreeSet<&Date> = theirs.keys().chain(ours.keys()).collect();
+    let apart =
+        |day: &Date| of(theirs, day).saturating_mul(ledger).saturating_sub(of(ours, day).saturating_mul(invoice));
+    days.into_iter().fold(0_i128, |sum, day| sum.saturating_add(apart(day).saturating_abs() / ledger))
 }
 
 /// Reads what the ledger knows of the days of each zone.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -15,10 +15,11 @@ use super::by::By;
 use super::document::{self, Form};
 use super::exchange::Target;
 use super::outlook::first_moment;
-use super::{cost, export, totals, usage};
-use crate::ledger::{Moment, RequestFilter};
+use super::{cost, export, sla, totals, usage};
+use crate::ledger::{AvailabilityQuery, Moment, RequestFilter};
 use crate::record::Micros;
 use crate::session::usage::{Period, PeriodKey};
+use crate::sla::{Month, Span};
 
 /// Microseconds after a period's end from which it is due: what was asked before midnight has been logged by then.
 pub const GRACE: Micros = 15 * 60 * 1_000_000;
@@ -32,17 +33,21 @@ pub enum Kind {
     Usage,
     /// Charges in the FOCUS columns, always as CSV.
     Focus,
+    /// Availability and outages of a calendar month; of months only.
+    Sla,
 }
 
 impl Kind {
     /// All kinds with the names that the configuration uses.
-    pub const ALL: [(Kind, &'static str); 3] = [(Kind::Cost, "cost"), (Kind::Usage, "usage"), (Kind::Focus, "focus")];
+    pub const ALL: [(Kind, &'static str); 4] =
+        [(Kind::Cost, "cost"), (Kind::Usage, "usage"), (Kind::Focus, "focus"), (Kind::Sla, "sla")];
 
     fn label(self) -> &'static str {
         match self {
             Kind::Cost => "cost",
             Kind::Usage => "usage",
             Kind::Focus => "focus",
+            Kind::Sla => "sla",
         }
     }
 }
@@ -65,6 +70,8 @@ pub struct Config {
     pub by: Vec<String>,
     /// In which forms.
     pub formats: Vec<Form>,
+    /// Name of a SQLite file in the folder, with views for other tools, that is brought up to date every hour.
+    pub sqlite: Option<String>,
 }
 
 impl Default for Config {
@@ -76,6 +83,7 @@ impl Default for Config {
             monthly: Vec::new(),
             by: vec!["consumer".to_owned(), "model".to_owned()],
             formats: vec![Form::Csv],
+            sqlite: None,
         }
     }
 }
@@ -146,7 +154,7 @@ pub fn due(config: &Config, zone: &TimeZone, first_request: Micros, now: Micros)
             for kind in kinds.iter().copied().collect::<BTreeSet<Kind>>() {
                 let forms: BTreeSet<Form> = match kind {
                     Kind::Focus => BTreeSet::from([Form::Csv]),
-                    Kind::Cost | Kind::Usage => config.formats.iter().copied().collect(),
+                    Kind::Cost | Kind::Usage | Kind::Sla => config.formats.iter().copied().collect(),
                 };
                 found.extend(forms.into_iter().map(|form| Due { kind, period: key, form, since, until }));
             }
@@ -156,17 +164,25 @@ pub fn due(config: &Config, zone: &TimeZone, first_request: Micros, now: Micros)
     found
 }
 
+/// What reports are made from beside the requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// Folder of the ledger.
+    pub ledger: &'a Path,
+    /// Whose days.
+    pub zone: &'a TimeZone,
+    /// What totals are converted to.
+    pub target: Option<&'a Target>,
+    /// The level: how soon an answer has to start.
+    pub answer_within: Span,
+}
+
 /// The bytes of a report.
 ///
 /// # Errors
 /// The ledger cannot be read, or there are too many groups.
-pub fn write(
-    moment: &Moment,
-    config: &Config,
-    zone: &TimeZone,
-    target: Option<&Target>,
-    due: &Due,
-) -> Result<Vec<u8>, export::Error> {
+pub fn write(moment: &Moment, config: &Config, sources: &Sources<'_>, due: &Due) -> Result<Vec<u8>, export::Error> {
+    let Sources { zone, target, .. } = *sources;
     let known = usage::dimensions(moment)?;
     let day = (due.period.period != Period::Day).then_some(By::Period(Period::Day));
     let columns = config.by.iter().map(|name| {
@@ -195,7 +211,25 @@ pub fn write(
             export::focus(moment, &filter, zone, export::Format::Csv, &mut bytes, go_on)?;
             Ok(bytes)
         }
+        Kind::Sla => availability(sources, due),
     }
+}
+
+/// The month is over, so the moment of its report is its end.
+fn availability(sources: &Sources<'_>, due: &Due) -> Result<Vec<u8>, export::Error> {
+    let Some(month) = Month::containing(due.since, sources.zone) else { return Ok(Vec::new()) };
+    let query = AvailabilityQuery::open(sources.ledger)?;
+    let (facts, requests) =
+        (query.facts(month.from(), month.to(), month.to())?, query.requests(month.from(), month.to())?);
+    let question = sla::Question {
+        facts: &facts,
+        requests: &requests,
+        answer_within: sources.answer_within,
+        month: &month,
+        zone: sources.zone,
+        now: month.to(),
+    };
+    Ok(document::sla(&question, None, due.form).into_bytes())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A request belongs to its start. A session's time is cut: at the borders of the periods, and, where its requests fall
 //! into several groups, at each request's start, so that the time from one request to the next belongs to the group of
 //! the first. So the time of all groups adds up to that of all sessions. A session counts once in every group that it
-//! touches. In a session of one user, requests that name none are that user's.
+//! touches. A request is of the user that it names, whoever else its session names; one that names none is nobody's.
 //!
 //! A part that lies within one group is taken as a whole; of others the rows are read along their chain.
 
@@ -148,7 +148,7 @@ pub fn answer(moment: &Moment, question: &Question) -> Result<Usage, Error> {
         let wanted = |part: i64| part == 0 || cut.contains_key(&part);
         moment.each_row(question.since, question.until, wanted, |row| -> Result<(), Error> {
             if row.part == 0 {
-                sums.row(row, row.user)?.row(row);
+                sums.row(row)?.row(row);
                 sums.total.row(row);
             } else {
                 kept.push(*row);
@@ -297,8 +297,8 @@ impl<'a> Sums<'a> {
         group
     }
 
-    fn row(&mut self, row: &Row, user: u32) -> Result<&mut Figures, Error> {
-        let who = self.who(row.attributes, user)?;
+    fn row(&mut self, row: &Row) -> Result<&mut Figures, Error> {
+        let who = self.who(row.attributes, row.user)?;
         let group = self.at(&who, row.start);
         Ok(&mut self.cells.entry(group).or_default().figures)
     }
@@ -343,9 +343,9 @@ impl<'a> Sums<'a> {
     }
 
     fn part(&mut self, part: &Part) -> Result<(), Error> {
-        let user = part.user;
-        let who = self.who(part.first_attributes, user)?;
-        let mixed = part.more_attributes || (self.by_user && part.mixed_users);
+        let who = self.who(part.first_attributes, part.user)?;
+        let of_several = part.mixed_users || (part.unnamed && part.user != 0);
+        let mixed = part.more_attributes || (self.by_user && of_several);
         let mut single = !mixed;
         for id in &part.attributes {
             single = single && self.attributes(*id)? == self.attributes(part.first_attributes)?;
@@ -377,13 +377,12 @@ impl<'a> Sums<'a> {
     /// Adds a part by its rows, in log order.
     fn rows(&mut self, part: &Part, rows: Vec<Row>) -> Result<(), Error> {
         let question = self.question;
-        let user = |row: &Row| if row.user == 0 && !part.mixed_users { part.user } else { row.user };
         let mut last_round = 0;
         let mut starts: Vec<(Micros, i64, Group)> = Vec::with_capacity(rows.len());
         for row in &rows {
             let opens_turn = row.chat_round == 0 || row.chat_round != last_round;
             last_round = row.chat_round;
-            let who = self.who(row.attributes, user(row))?;
+            let who = self.who(row.attributes, row.user)?;
             if (question.since..question.until).contains(&row.start) {
                 let group = self.at(&who, row.start);
                 let figures = self.touch(group, part.key);

@@ -94,6 +94,8 @@ pub struct Part {
     pub user: u32,
     /// There were other users too.
     pub mixed_users: bool,
+    /// A request may have named no user.
+    pub unnamed: bool,
     /// A request was turned away because the part had reached its bounds.
     pub full: bool,
     /// How often it was closed.
@@ -171,6 +173,7 @@ impl Part {
                 self.more_attributes = true;
             }
         }
+        self.unnamed |= row.user == 0;
         if self.user == 0 {
             self.user = row.user;
         } else {

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use parking_lot::RwLock;
 
 use super::config::{Config, Role};
 use super::credential::{Verifier, basic};
@@ -86,23 +87,48 @@ impl Refusal {
 const FORWARDED: [HeaderName; 4] =
     [header::FORWARDED, header::VIA, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")];
 
+/// What the section `web` says, but for where to listen.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) rules: Rules,
+    pub(super) live: Live,
+}
+
 /// Decides about requests.
 #[derive(Debug)]
 pub(super) struct Gate {
-    pub(super) rules: Rules,
-    pub(super) live: Live,
+    settings: RwLock<Arc<Settings>>,
     verifier: Verifier,
     /// Whether a refused host was logged.
     told: AtomicBool,
 }
 
+fn settings(config: &Config) -> Result<Settings, Vec<Problem>> {
+    match (Rules::check(config), Live::open(config.config_file.as_deref())) {
+        (Ok(rules), Ok(live)) => Ok(Settings { rules, live }),
+        (rules, live) => Err([rules.err(), live.err()].into_iter().flatten().flatten().collect()),
+    }
+}
+
 impl Gate {
     /// Reads the settings and the web configuration file; all problems at once.
     pub(super) fn open(config: &Config) -> Result<Gate, Vec<Problem>> {
-        match (Rules::check(config), Live::open(config.config_file.as_deref())) {
-            (Ok(rules), Ok(live)) => Ok(Gate { rules, live, verifier: Verifier::new(), told: AtomicBool::new(false) }),
-            (rules, live) => Err([rules.err(), live.err()].into_iter().flatten().flatten().collect()),
-        }
+        let settings = RwLock::new(Arc::new(settings(config)?));
+        Ok(Gate { settings, verifier: Verifier::new(), told: AtomicBool::new(false) })
+    }
+
+    /// What counts now: one request is judged by one reading of it.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read())
+    }
+
+    /// Other settings from the next request on; all problems at once, and then nothing has changed.
+    pub(super) fn exchange(&self, config: &Config) -> Result<(), Vec<Problem>> {
+        let fresh = Arc::new(settings(config)?);
+        *self.settings.write() = fresh;
+        // What is refused from now on is another matter.
+        self.told.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Admits or refuses a request for a path that asks for `access` and, where `writes`, changes something.
@@ -118,13 +144,14 @@ impl Gate {
             Access::Scrape => Role::Metrics,
             Access::Role(role) => role,
         };
-        let host = self.check_host(parts)?;
+        let settings = self.settings();
+        let host = self.check_host(&settings.rules, parts)?;
         check_length(&parts.headers)?;
         if writes {
-            self.check_origin(parts, host.as_ref(), peer.tls)?;
+            check_origin(&settings.rules, parts, host.as_ref(), peer.tls)?;
             check_content(&parts.headers)?;
         }
-        let identity = self.identify(peer, parts, access).await?;
+        let identity = self.identify(&settings, peer, parts, access).await?;
         if identity.role < needed {
             let user = identity.user.as_deref().unwrap_or("this request");
             let needed = needed.label();
@@ -135,7 +162,7 @@ impl Gate {
     }
 
     /// The Host, where there is one; HTTP/1.0 may do without, and no browser does.
-    fn check_host(&self, parts: &Parts) -> Result<Option<Authority>, Refusal> {
+    fn check_host(&self, rules: &Rules, parts: &Parts) -> Result<Option<Authority>, Refusal> {
         let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, "bad_host", message);
         let mut values = parts.headers.get_all(header::HOST).iter();
         let (host, None) = (values.next(), values.next()) else {
@@ -151,7 +178,7 @@ impl Gate {
             return Err(bad("the Host header is missing"));
         }
         for host in parts.uri.authority().into_iter().chain(&host) {
-            if !self.rules.allows_host(host) {
+            if !rules.allows_host(host) {
                 let name = host.host();
                 // A scraper shows the status and not the text, so the log says it too, once: strangers could fill it.
                 if !self.told.swap(true, Ordering::Relaxed) {
@@ -166,25 +193,17 @@ impl Gate {
         Ok(host)
     }
 
-    /// Browsers send `Origin` with every POST across sites, and `Sec-Fetch-Site` where the address can be trusted.
-    fn check_origin(&self, parts: &Parts, host: Option<&Authority>, tls: bool) -> Result<(), Refusal> {
-        let text = |value: &HeaderValue| value.to_str().map(str::to_owned).unwrap_or_default();
-        let ours = |origin: String| self.rules.allows_origin(&origin, host, tls);
-        let origins = parts.headers.get_all(header::ORIGIN).iter().map(text).all(ours);
-        let own = |site: String| matches!(site.as_str(), "same-origin" | "none");
-        let sites = parts.headers.get_all("sec-fetch-site").iter().map(text).all(own);
-        if origins && sites {
-            return Ok(());
-        }
-        let message = "a page of another origin may not write; behind a proxy, set web.external_url to the address that \
-                       people use";
-        Err(Refusal::new(StatusCode::FORBIDDEN, "cross_origin", message))
-    }
-
-    async fn identify(&self, peer: &Peer, parts: &Parts, access: Access) -> Result<Identity, Refusal> {
-        let loaded = self.live.current();
-        let named = |user: String| Identity { role: self.rules.role(&user), user: Some(user) };
-        let trusted = self.rules.user_header.as_ref().filter(|_| peer.is_loopback());
+    async fn identify(
+        &self,
+        settings: &Settings,
+        peer: &Peer,
+        parts: &Parts,
+        access: Access,
+    ) -> Result<Identity, Refusal> {
+        let Settings { rules, live } = settings;
+        let loaded = live.current();
+        let named = |user: String| Identity { role: rules.role(&user), user: Some(user) };
+        let trusted = rules.user_header.as_ref().filter(|_| peer.is_loopback());
         if let Some(user) = trusted.and_then(|header| user_of(&parts.headers, header)) {
             return Ok(named(user));
         }
@@ -225,6 +244,21 @@ impl Gate {
             wrong("wrong user name or password")
         }
     }
+}
+
+/// Browsers send `Origin` with every POST across sites, and `Sec-Fetch-Site` where the address can be trusted.
+fn check_origin(rules: &Rules, parts: &Parts, host: Option<&Authority>, tls: bool) -> Result<(), Refusal> {
+    let text = |value: &HeaderValue| value.to_str().map(str::to_owned).unwrap_or_default();
+    let ours = |origin: String| rules.allows_origin(&origin, host, tls);
+    let origins = parts.headers.get_all(header::ORIGIN).iter().map(text).all(ours);
+    let own = |site: String| matches!(site.as_str(), "same-origin" | "none");
+    let sites = parts.headers.get_all("sec-fetch-site").iter().map(text).all(own);
+    if origins && sites {
+        return Ok(());
+    }
+    let message = "a page of another origin may not write; behind a proxy, set web.external_url to the address that \
+                   people use";
+    Err(Refusal::new(StatusCode::FORBIDDEN, "cross_origin", message))
 }
 
 /// The one user that the proxy names; several are a client's attempt to add its own.

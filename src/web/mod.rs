@@ -28,7 +28,7 @@ pub use config::{Config, Role, TRACE_ID};
 pub use error::{Error, Problem};
 pub(crate) use live::{Stamp, stamp};
 pub use route::{ROUTES, Route};
-pub use server::{Bound, bind, check, serve, serve_router};
+pub use server::{Bound, Settings, bind, check, serve, serve_router};
 
 use crate::content::{Erasure, Scope};
 use crate::record::Micros;

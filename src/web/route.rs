@@ -99,7 +99,7 @@ pub static ROUTES: [Route; 17] = [
 /// A page, for whoever may look.
 const fn page(path: &'static str, about: &'static str) -> Route {
     let answer: fn(Arc<Site>, Request) -> Answer =
-        |site, _| Box::pin(async move { page::shell(site.gate.rules.prefix()) });
+        |site, _| Box::pin(async move { page::shell(site.gate.settings().rules.prefix()) });
     Route { path, method: Method::GET, access: Access::Role(Role::Viewer), about, answer }
 }
 
@@ -191,7 +191,7 @@ async fn ask(site: Arc<Site>, endpoint: &'static api::Endpoint, request: Request
         Ok(identity) => {
             let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
             let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-            let base = site.gate.rules.base(host, tls);
+            let base = site.gate.settings().rules.base(host, tls);
             let caller = api::Caller { base, user: identity.user, role: identity.role };
             site.api.answer(endpoint, Request::from_parts(parts, body), caller).await
         }

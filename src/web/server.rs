@@ -82,12 +82,33 @@ impl Bound {
         self.listeners.iter().map(|(address, _)| *address).collect()
     }
 
+    /// A handle by which the settings can be changed while the server runs.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings(Arc::clone(&self.gate))
+    }
+
     /// The addresses as URLs. Every address of the machine is told as what it is (`http://0.0.0.0:13210/`), so that
     /// nobody takes it for loopback.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
-        let scheme = if self.gate.live.current().tls.is_some() { "https" } else { "http" };
+        let scheme = if self.gate.settings().live.current().tls.is_some() { "https" } else { "http" };
         self.addresses().into_iter().map(|address| format!("{scheme}://{address}/")).collect()
+    }
+}
+
+/// The settings of a server that runs.
+#[derive(Clone, Debug)]
+pub struct Settings(Arc<Gate>);
+
+impl Settings {
+    /// Takes over all of the section `web` but where to listen, from the next request and connection on.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once; then nothing has changed.
+    pub fn exchange(&self, config: &Config) -> Result<(), Vec<Problem>> {
+        self.0.exchange(config)
     }
 }
 
@@ -156,7 +177,7 @@ fn remedy(error: &io::Error) -> &'static str {
 ///
 /// [`Error::Stopped`] where a listener's task ended by itself.
 pub async fn serve(bound: Bound, app: Arc<dyn App>, shutdown: CancellationToken) -> Result<(), Error> {
-    let is_open = !bound.gate.live.current().authenticates();
+    let is_open = !bound.gate.settings().live.current().authenticates();
     if is_open && bound.listeners.iter().any(|(address, _)| !address.ip().is_loopback()) {
         tracing::warn!(
             "listening beyond loopback without authentication: only /metrics and the health paths answer there; \
@@ -248,7 +269,7 @@ async fn connection(stream: TcpStream, remote: SocketAddr, server: &Server) {
     // Answers are written at once; waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let peer = Peer { local: local.ip(), remote: remote.ip(), tls: false, certificate: false };
-    let Some(tls) = server.gate.live.current().tls.clone() else {
+    let Some(tls) = server.gate.settings().live.current().tls.clone() else {
         return converse(stream, peer, server).await;
     };
     let handshake = tokio::time::timeout(server.limits.handshake, TlsAcceptor::from(tls).accept(stream));
@@ -290,13 +311,13 @@ async fn respond(
     peer: Peer,
     server: &Server,
 ) -> Result<axum::response::Response, Infallible> {
-    let gate = &server.gate;
-    if let Some(uri) = below(request.uri(), gate.rules.prefix()) {
+    let settings = server.gate.settings();
+    if let Some(uri) = below(request.uri(), settings.rules.prefix()) {
         *request.uri_mut() = uri;
     }
     request.extensions_mut().insert(peer);
     let mut response = TowerToHyperService::new(server.router.clone()).call(request).await?;
-    reply::dress(&mut response, &gate.live.current().toolkit);
+    reply::dress(&mut response, &settings.live.current().toolkit);
     Ok(response)
 }
 

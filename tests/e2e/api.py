@@ -1,15 +1,25 @@
 """Cases: the JSON API asked from outside: a fuzzer with its own document, who may ask, addresses behind a proxy, exports."""
 
+import csv
+import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import urllib.parse
+import urllib.request
 from pathlib import Path
 
 from gateway import Gateway, Log
 from harness import Process, Tokentail, equal, fetch, free_port, require, wait
 from security import JSON, ROLES, USERS, Guarded, outside
 
+# Requests of the large export.
+LINES = 1_000_000
+# What a spreadsheet takes for the beginning of a formula, and numbers that begin so.
+FORMULA = tuple("=+-@\t\r＝＋－＠")
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 # Seconds that the fuzzer may take.
 FUZZING = 75
 # What is held against every answer. That what the document allows is accepted is not: it cannot say that one time lies before
@@ -143,26 +153,58 @@ def addresses_lead_through_the_proxy(case):
     tokentail.expect(200, "/api/v1/requests/delete", headers=JSON | {"Origin": "https://tools.example.org"}, **how)
 
 
-def an_export_has_every_line_and_flat_memory(case):
-    log = Log(case.folder / "log/access.log", Gateway(11))
-    lines = 60_000
-    log.append(lines)
-    tokentail = Tokentail(case, log.path, case.folder / "data")
-    page = tokentail.wait_lines(lines, 120)
+def an_export_of_a_million_requests_streams_with_flat_memory_and_opens_in_a_spreadsheet(case):
+    gateway = Gateway(11)
+    # Distinct request ids are what makes lines distinct requests; the rest may repeat.
+    patterns = [re.sub(r'("request_id":")[^"]*', r"\g<1>%032x", gateway.line().replace("%", "%%")) for _ in range(500)]
+    hostile = re.sub(r"app-\d", "=HYPERLINK(1)", patterns[-1])
+    require("=HYPERLINK" in hostile, "the line has a consumer")
+    data = case.folder / "data"
+    command = [case.binary, "ingest", "--format", "higress", "--data-dir", data, "--json", "-"]
+    ingest = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        for first in range(0, LINES, len(patterns)):
+            ingest.stdin.write("".join(pattern % (first + number) + "\n" for number, pattern in enumerate(patterns)))
+        ingest.stdin.write(hostile % LINES + "\n")
+        summary, _ = ingest.communicate()
+    except BaseException:
+        ingest.kill()
+        raise
+    equal(ingest.returncode, 0, "exit code of ingest")
+    requests = json.loads(summary)["requests"]
+    log = case.folder / "access.log"
+    log.touch()
+    tokentail = Tokentail(case, log, data)
+    tokentail.wait_page()
 
-    def resident():
+    def peak():
         status = Path(f"/proc/{tokentail.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
-    before = resident()
-    status, headers, body = fetch(tokentail.port, "/api/v1/export/requests?format=jsonl")
-    equal(status, 200, "status of the export")
-    requests = int(page.sum("tokentail_requests_total"))
-    equal(body.count(b"\n"), requests, "lines of the export")
-    grown = resident() - before
-    case.figure(f"export of {requests} requests: {len(body) >> 20} MiB, {grown >> 10} MiB more memory")
-    require(grown < 24 << 10, f"memory grew by {grown >> 10} MiB while {len(body) >> 20} MiB were exported")
-    equal(headers["Content-Type"], "application/jsonl", "type of the export")
+    before, size, rows, texts = peak(), 0, 0, 0
+    with urllib.request.urlopen(f"http://127.0.0.1:{tokentail.port}/api/v1/export/requests?format=csv", timeout=600) as answer:
+        require(answer.headers["Content-Type"].startswith("text/csv"), f"type {answer.headers['Content-Type']}")
+        reader = csv.reader(io.TextIOWrapper(answer, "utf-8", newline=""))
+        columns = next(reader)
+        for row in reader:
+            rows += 1
+            size += sum(map(len, row)) + len(row)
+            require(len(row) == len(columns), f"row {rows} has {len(row)} cells: {row}")
+            texts += "'=HYPERLINK(1)" in row
+            formula = next((cell for cell in row if cell[:1] in FORMULA and not NUMBER.fullmatch(cell)), None)
+            require(formula is None, f"row {rows} would run {formula!r}")
+    grown = peak() - before
+    equal((rows, texts), (requests, 1), "rows of the export, and consumers that look like a formula")
+    case.figure(f"export of {rows} requests: {size >> 20} MiB, {grown >> 10} MiB more memory at most (VmHWM {peak() >> 10} MiB)")
+    require(grown < 24 << 10, f"memory grew by {grown >> 10} MiB while {size >> 20} MiB were exported")
+    office = shutil.which("soffice") or shutil.which("libreoffice")
+    if not office:
+        case.figure("no LibreOffice here: read by Python's csv alone")
+        return
+    part = case.folder / "part.csv"
+    part.write_bytes(fetch(tokentail.port, "/api/v1/export/requests?format=csv&min_tokens=5000")[2])
+    equal(subprocess.run([office, "--headless", "--convert-to", "xlsx", part], cwd=case.folder).returncode, 0, "LibreOffice")
+    require((case.folder / "part.xlsx").exists(), "LibreOffice opens the export")
 
 
 CASES = [
@@ -170,5 +212,5 @@ CASES = [
     who_may_read_and_who_may_write,
     strangers_and_their_pages_get_nothing,
     addresses_lead_through_the_proxy,
-    an_export_has_every_line_and_flat_memory,
+    an_export_of_a_million_requests_streams_with_flat_memory_and_opens_in_a_spreadsheet,
 ]

@@ -225,6 +225,47 @@ fn a_user_is_found_by_the_plain_id_and_by_the_pseudonym() {
 }
 
 #[test]
+fn a_session_that_is_kept_as_a_hash_is_found_by_its_own_id_which_no_answer_tells() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let log = folder.path().join("access.log");
+    let (mail, key) = ("jane.doe@example.org", "sk-proj-0123456789abcdef0123456789abcdef");
+    let ids = [mail.to_owned(), key.to_owned(), long_id()];
+    let text: String = (0..6).map(|index| line(index, &ids[index as usize % 3], "gpt-4o", "alice")).collect();
+    fs::write(&log, text).expect("write the log");
+    let sidecar = follow(&log, folder.path(), "privacy: {session_ids: hashed}\n");
+    sidecar.wait_lines(6);
+    let mut answers = Vec::new();
+    for id in &ids {
+        let typed = encoded(id);
+        let shown = get(&sidecar, &format!("/api/v1/sessions/{typed}"));
+        let name = shown["session"]["session"].as_str().expect("a name").to_owned();
+        assert!(name.starts_with("hashed-") && shown["session"]["requests"] == 2, "{shown}");
+        assert_eq!(get(&sidecar, &format!("/api/v1/sessions/{name}"))["session"]["session"], name, "by what is kept");
+        for (path, list) in [
+            (format!("sessions?q={typed}"), "sessions"),
+            (format!("sessions?q={name}"), "sessions"),
+            (format!("sessions?session={typed}"), "sessions"),
+            (format!("requests?session={typed}"), "requests"),
+        ] {
+            let found = get(&sidecar, &format!("/api/v1/{path}"));
+            let many = if list == "sessions" { 1 } else { 2 };
+            assert_eq!(found[list].as_array().map(Vec::len), Some(many), "{path}: {found}");
+            assert!(found[list].as_array().expect("a list").iter().all(|one| one["session"] == *name), "{found}");
+            answers.push(found.to_string());
+        }
+        answers.push(shown.to_string());
+        // The page is the same document for every address, so it tells no id either.
+        answers.push(sidecar.get(&format!("/sessions/{typed}")).text());
+    }
+    for path in ["/metrics", "/api/v1/export/requests", "/api/v1/export/sessions?format=json", "/api/v1/status"] {
+        answers.push(sidecar.get(path).text());
+    }
+    for answer in answers {
+        assert!(!answer.contains("jane.doe") && !answer.contains("sk-proj") && !answer.contains('长'), "{answer}");
+    }
+}
+
+#[test]
 fn a_consumer_that_looks_like_a_key_is_found_by_it_and_by_what_is_kept_of_it() {
     let folder = tempfile::tempdir().expect("make a folder");
     let log = folder.path().join("access.log");
@@ -349,6 +390,8 @@ fn lists_go_on_where_they_end() {
     let (sidecar, _folder) = start();
     for (path, list) in [
         ("usage?by=model,user,hour&limit=1", "groups"),
+        ("stats/totals?by=model,user&limit=1", "groups"),
+        ("cost?by=user,model&limit=1", "groups"),
         ("prices?provider=openai&limit=7", "rows"),
         ("requests?sort=tokens&limit=7", "requests"),
         ("sessions?sort=turns&limit=3", "sessions"),

@@ -324,3 +324,19 @@ fn a_log_level_that_is_none_is_refused() {
         run(["metrics", "--log-level", right]).expect_code(0);
     }
 }
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    fs::write(folder.path().join("access.log"), "").expect("write the log");
+    let names = ["CONFIG", "DATA_DIR", "LISTEN", "FROM", "PROBE", "WEB_CONFIG", "LOG_LEVEL", "LOG_FORMAT"];
+    let names: Vec<String> = names.iter().map(|name| format!("TOKENTAIL_{name}")).collect();
+    let mut empty: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    empty.push(("STATE_DIRECTORY", ""));
+    let plain = run_in(folder.path(), &[], arguments!["check", "--log", "higress=access.log"]).expect_code(0);
+    let with = run_in(folder.path(), &empty, arguments!["check", "--log", "higress=access.log"]).expect_code(0);
+    assert_eq!(with.stdout, plain.stdout);
+    let wrong =
+        run_in(folder.path(), &[("TOKENTAIL_FROM", "middle")], arguments!["check", "--log", "higress=access.log"]);
+    wrong.expect_code(2);
+}

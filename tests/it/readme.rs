@@ -5,11 +5,13 @@ use std::process::Command;
 
 use regex::Regex;
 use tokentail::format::Decoder;
+use tokentail::ledger::SqlFile;
 use tokentail::meter::CATALOGUE;
 use tokentail::record::Parsed;
 use tokentail::{cli, config, meter, pricing, web};
 
-use crate::boards;
+use crate::program::run;
+use crate::{arguments, boards};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const BEGIN: &str = "<!-- metrics: begin -->\n";
@@ -315,4 +317,25 @@ fn every_link_into_the_repository_leads_somewhere() {
 #[test]
 fn the_command_for_the_tests_is_a_line_of_its_own() {
     assert!(readme().lines().any(|line| line == "cargo test --locked"));
+}
+
+#[test]
+fn the_queries_for_other_tools_run_on_the_file_that_is_exported() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let (log, data, file) = (folder.path().join("a.log"), folder.path().join("data"), folder.path().join("views.db"));
+    let lines: String = (0..5).map(|index| crate::gateway::Line::numbered(index).text()).collect();
+    std::fs::write(&log, lines).expect("write the log");
+    run(arguments!["ingest", "--format", "higress", "--data-dir", data, log]).expect_code(0);
+    run(arguments!["export", "sqlite", "--data-dir", data, "-o", file]).expect_code(0);
+    let (views, _) = SqlFile::open(&file, 1, "").expect("the file");
+    assert_eq!(views.number("SELECT count(*) FROM v_requests", &[]).expect("a query"), Some(5));
+    let (blocks, _) = split(&readme());
+    let queries: String = blocks.into_iter().filter(|block| block.language == "sql").map(|block| block.text).collect();
+    assert!(queries.lines().count() > 2, "{queries}");
+    for query in queries.lines() {
+        let query = query.trim_end_matches(';');
+        views
+            .number(&format!("SELECT count(*) FROM ({query})"), &[])
+            .unwrap_or_else(|error| panic!("{query}: {error}"));
+    }
 }

@@ -119,6 +119,29 @@ fn what_needs_a_restart_is_named_by_the_reload() {
 }
 
 #[test]
+fn who_may_ask_and_where_links_lead_changes_by_reload() {
+    let site = Site::create();
+    site.request("one", 1);
+    site.configure(&["one"], "");
+    let sidecar = site.start();
+    sidecar.wait_lines(1);
+    let url = || -> String {
+        let answer: serde_json::Value = serde_json::from_slice(&sidecar.get("/api/v1/requests").body).unwrap();
+        answer["requests"][0]["url"].as_str().unwrap().to_owned()
+    };
+    assert!(url().starts_with("http://127.0.0.1:"), "{}", url());
+    site.configure(&["one"], "web: {external_url: \"https://example.org/t\", roles: {eve: viewer}}\n");
+    let answer = reload(&sidecar);
+    assert!(answer.status == 200 && !answer.text().contains("next start"), "{}", answer.text());
+    assert_eq!(url(), "https://example.org/t/requests/1");
+    assert_eq!(sidecar.get("/t/-/healthy").status, 200);
+    site.configure(&["one"], "web: {trusted_user_header: X-User}\n");
+    assert_eq!(reload(&sidecar).status, 200);
+    assert_eq!(sidecar.get("/api/v1/requests").status, 403, "the proxy names nobody");
+    assert_eq!(sidecar.ask("GET", "/api/v1/requests", &[("X-User", "eve")]).status, 200);
+}
+
+#[test]
 fn signals_that_come_with_the_address_reload_and_end_the_instance_as_later_ones_do() {
     for _ in 0..5 {
         let site = Site::create();

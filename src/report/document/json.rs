@@ -26,6 +26,12 @@ pub fn time_json(micros: Micros) -> Value {
     time.map_or(Value::Null, |time| time.to_string().into())
 }
 
+/// A moment as RFC 3339 in UTC, as text.
+#[must_use]
+pub fn time_text(micros: Micros) -> String {
+    Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |time| time.to_string())
+}
+
 /// Amounts as a list of `{"currency", "total"}`.
 #[must_use]
 pub fn amounts_json(amounts: &Amounts) -> Value {

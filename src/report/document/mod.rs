@@ -8,14 +8,18 @@
 mod cost;
 mod json;
 mod money;
+mod sla;
 mod usage;
 
 use comfy_table::{Cell as TableCell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde_json::Value;
 
 pub use self::cost::{cost, cost_json};
-pub use self::json::{amounts_json, figures_json, group_json, money_json, time_json, tokens_json, zone_name};
+pub use self::json::{
+    amounts_json, figures_json, group_json, money_json, time_json, time_text, tokens_json, zone_name,
+};
 pub use self::money::{anomalies, anomalies_json, budgets, budgets_json, forecast, forecast_json};
+pub use self::sla::sla;
 pub use self::usage::{usage, usage_figures_json, usage_json};
 use crate::record::money::{NANOS, div_half_even, format_nanos};
 use crate::wording::{grouped, one_line};
@@ -220,19 +224,43 @@ pub fn csv_record<'a>(cells: impl Iterator<Item = (&'a str, bool)>) -> String {
     cells.join(",")
 }
 
-/// One cell of CSV. Text that a spreadsheet would run as a formula gets an apostrophe in front, control characters are
-/// escaped; a number stays as it is.
+/// One cell of CSV: text is made harmless, a number stays as it is.
 #[must_use]
 pub fn csv_cell(text: &str, is_text: bool) -> String {
-    if !is_text {
-        return text.to_owned();
-    }
+    if is_text { quoted(harmless(text)) } else { text.to_owned() }
+}
+
+/// Text that no spreadsheet runs: what it would take for a formula gets an apostrophe in front, control characters are
+/// escaped. The full-width signs are those that a Chinese or Japanese keyboard writes, which some spreadsheets take too.
+fn harmless(text: &str) -> String {
     let runs = text
-        .trim_start_matches([' ', '\u{feff}'])
-        .starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+        .trim_start_matches([' ', '\u{a0}', '\u{3000}', '\u{feff}'])
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let shown = one_line(text);
-    let shown = if runs { format!("'{shown}") } else { shown };
-    if shown.contains(['"', ',', ';', '\n', '\r']) { format!("\"{}\"", shown.replace('"', "\"\"")) } else { shown }
+    if runs { format!("'{shown}") } else { shown }
+}
+
+/// As RFC 4180 has it, also for readers that part cells by semicolons.
+fn quoted(text: String) -> String {
+    if text.contains(['"', ',', ';', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// A table without lines, as wide as it gets; columns after `left` are numbers and stand right.
+pub fn plain_table(header: &[&str], left: usize, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row.iter().map(|text| TableCell::new(one_line(text))));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index >= left {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 impl Document {
@@ -396,6 +424,13 @@ mod tests {
             ("+cmd|' /C calc'!A0", true, "'+cmd|' /C calc'!A0"),
             ("\t=1", true, "'\\t=1"),
             ("\rx", true, "'\\rx"),
+            ("\n=1", true, "'\\n=1"),
+            ("＝1+1", true, "'＝1+1"),
+            ("＋1", true, "'＋1"),
+            ("－1", true, "'－1"),
+            ("＠SUM(A1)", true, "'＠SUM(A1)"),
+            ("\u{3000}=1", true, "'\u{3000}=1"),
+            ("\u{feff}=1;2", true, "\"'\u{feff}=1;2\""),
             ("a\nb", true, "a\\nb"),
             ("-1.5", false, "-1.5"),
             ("plain", true, "plain"),

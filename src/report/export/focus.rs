@@ -2,7 +2,10 @@
 //!
 //! What a request costs is a charge at the configured prices: no negotiated price and no commitment is known, so list,
 //! contracted, effective and billed cost are the same, and the columns of commitments and capacity are left out, as the
-//! specification allows where a provider has neither. Unit prices are the mean of the day, because tiers and hours of the day may differ
+//! specification allows where a provider has neither. `InvoiceId` is empty, because no charge here is known to be on an
+//! invoice. Columns, their values and where they may be empty follow
+//! <https://github.com/FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec/tree/v1.2/specification/columns> and the FinOps
+//! Foundation's own requirements model of 1.2 (<https://pypi.org/project/focus-validator/>). Unit prices are the mean of the day, because tiers and hours of the day may differ
 //! between requests. Usage that no price row fits is no charge of 0 and has no record: the report of cost says how much it is.
 
 use std::collections::BTreeMap;

@@ -193,6 +193,18 @@ impl Asked<'_> {
     }
 }
 
+impl Asked<'_> {
+    /// What the stored ids of sessions begin with, whose own ids begin with `text`. Of an id that is kept as a hash no
+    /// beginning is known, so the whole id has to be given.
+    pub(super) fn session_prefix(&self, text: &str) -> String {
+        let is_stored = text.starts_with("hashed-") || text.starts_with("derived:");
+        if text.len() > MAX_SESSION_NAME || (self.instance.privacy.hash_sessions && !is_stored) {
+            return self.session_names(text).pop().unwrap_or_default();
+        }
+        text.to_owned()
+    }
+}
+
 fn status(text: &str) -> Option<StatusFilter> {
     let (first, last) = statuses(text)?;
     Some(if first == last { StatusFilter::Exactly(first) } else { StatusFilter::Class(first / 100) })

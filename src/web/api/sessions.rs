@@ -26,7 +26,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
 ];
 
 const FILTERS: &[Parameter] = &[
-    Parameter::new("q", Kind::Text, "whose id begins so"),
+    Parameter::new("q", Kind::Text, "whose id begins so; where ids are kept as hashes, the whole id"),
     Parameter::new("gateway", Kind::Texts, "of these gateways"),
     Parameter::new("route", Kind::Texts, "with a request on these routes"),
     Parameter::new("provider", Kind::Texts, "with a request to these providers"),
@@ -66,7 +66,7 @@ fn list(asked: &Asked<'_>) -> Result<Value, Problem> {
     let list = SessionList {
         filter: SessionFilter {
             requests,
-            prefix: asked.text("q").filter(|text| !text.is_empty()).map(str::to_owned),
+            prefix: asked.text("q").filter(|text| !text.is_empty()).map(|text| asked.session_prefix(text)),
             min_turns: asked.count("min_turns"),
             min_duration: asked.count("min_seconds").and_then(|seconds| i64::try_from(seconds * 1_000_000).ok()),
             min_tokens,

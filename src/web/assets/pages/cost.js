@@ -9,7 +9,7 @@ import { chosen, filters } from "../filter.js";
 import { badge, bar, cards, empty, facts, legend, meter, part, section } from "../panel.js";
 import { asked, period, stepOf } from "../period.js";
 import { to } from "../place.js";
-import { table } from "../table.js";
+import { pager, table } from "../table.js";
 import { named, t } from "../words.js";
 import { amount } from "./overview.js";
 import { groupName } from "./usage.js";
@@ -26,7 +26,7 @@ export default {
   load(place, signal) {
     const asking = { ...asked(place, "month"), ...chosen(place) };
     return gather({
-      cost: get("cost", { ...asking, by: by(place), limit: 1000 }, signal),
+      cost: get("cost", { ...asking, by: by(place), cursor: place.query.get("cursor"), limit: 1000 }, signal),
       newest: get("requests", NEWEST, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "month") }, signal),
       forecast: get("cost/forecast", {}, signal),
@@ -43,7 +43,7 @@ export default {
     return [
       part(data.cost, t("cost.total"), { aside: files }, totals),
       part(data.trend, t("cost.trend"), {}, (answer) => trend(answer.series[0]?.points ?? [], form)),
-      part(data.cost, t("cost.groups", { by: columnWord(by(place)) }), { about: t("cost.groups.about") }, (answer) => groups(answer, by(place))),
+      part(data.cost, t("cost.groups", { by: columnWord(by(place)) }), { about: t("cost.groups.about") }, (answer) => groups(answer, by(place), place)),
       part(data.forecast, t("cost.forecast"), {}, forecast),
       part(data.budgets, t("cost.budgets"), {}, ({ budgets }) => (budgets.length ? budgetTable(budgets) : empty(t("cost.no_budgets")))),
       part(data.anomalies, t("cost.anomalies"), { about: t("cost.anomalies.about") }, anomalies),
@@ -95,7 +95,7 @@ function trend(points, form) {
   return charts.length ? h("div", { class: "charts" }, charts) : empty(t("cost.empty"));
 }
 
-function groups({ groups: all, total, next }, name) {
+function groups({ groups: all, total, next }, name, place) {
   if (!all.length) return empty(t("cost.empty"));
   const main = usualCurrency(all.map(({ cost }) => cost));
   const of = (row) => asNumber(row.cost.find((one) => one.currency === main));
@@ -120,7 +120,7 @@ function groups({ groups: all, total, next }, name) {
         { label: t("column.unpriced"), number: true, cell: (row) => (row.unpriced_requests ? badge(count(row.unpriced_requests), "warn") : h("span", { class: "none" }, "0")) },
       ],
     }),
-    next ? h("p", { class: "about" }, t("groups.cut", { n: count(all.length) })) : null,
+    h("div", { key: "pager" }, next || place.query.has("cursor") ? [pager(place, { next }, all.length), h("p", { class: "about" }, t("groups.paged"))] : null),
   ];
 }
 

@@ -9,7 +9,7 @@ import { heat } from "../heat.js";
 import { cards, empty, part } from "../panel.js";
 import { asked, period, stepOf } from "../period.js";
 import { to } from "../place.js";
-import { table } from "../table.js";
+import { pager, table } from "../table.js";
 import { t } from "../words.js";
 import { length, monies } from "../format.js";
 import { trendCharts } from "./overview.js";
@@ -32,7 +32,7 @@ export default {
     // Sessions and their time are known for everything only, not for what filters leave of it.
     const source = Object.keys(chosen(place)).length ? "stats/totals" : "usage";
     return gather({
-      groups: get(source, { ...asking, by: by(place), limit: 1000 }, signal),
+      groups: get(source, { ...asking, by: by(place), cursor: place.query.get("cursor"), limit: 1000 }, signal),
       hours: get("stats/totals", { ...asking, by: "day,hour_of_day", limit: 1000 }, signal),
       newest: get("requests", NEWEST, signal),
       trend: get("stats/trend", { ...asking, step: stepOf(place, "7d") }, signal),
@@ -42,14 +42,14 @@ export default {
   view(data, place) {
     const form = stepOf(place, "7d") === "hour" ? "minute" : "day";
     return [
-      part(data.groups, t("usage.groups", { by: columnWord(by(place)) }), { aside: exporting("requests", { ...asked(place, "7d"), ...chosen(place) }) }, (answer) => groups(answer, by(place))),
+      part(data.groups, t("usage.groups", { by: columnWord(by(place)) }), { aside: exporting("requests", { ...asked(place, "7d"), ...chosen(place) }) }, (answer) => groups(answer, by(place), place)),
       part(data.hours, t("usage.hours"), { about: t("usage.hours.about") }, hours),
       part(data.trend, t("usage.trend"), {}, (answer) => h("div", { class: "charts" }, trendCharts(answer.series[0]?.points ?? [], form))),
     ];
   },
 };
 
-function groups({ groups: list, total, next }, name) {
+function groups({ groups: list, total, next }, name, place) {
   const whole = total.sessions !== undefined;
   if (!list.length) return empty(t("usage.empty"));
   const timed = ["day", "hour_of_day", "week", "month", "hour"].includes(name);
@@ -73,7 +73,7 @@ function groups({ groups: list, total, next }, name) {
         ...(whole ? [GROUP_COLUMNS.sessions(), GROUP_COLUMNS.time()] : []), GROUP_COLUMNS.requests(), GROUP_COLUMNS.errors(), GROUP_COLUMNS.input(), GROUP_COLUMNS.output(), GROUP_COLUMNS.cost(),
       ],
     }),
-    next ? h("p", { class: "about" }, t("groups.cut", { n: count(list.length) })) : null,
+    h("div", { key: "pager" }, next || place.query.has("cursor") ? [pager(place, { next }, list.length), h("p", { class: "about" }, t("groups.paged"))] : null),
   ];
 }
 

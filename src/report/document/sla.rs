@@ -1,16 +1,38 @@
-//! A target's month becomes a table for people, Markdown or CSV. Computes nothing.
+//! A target's month becomes a table for people, Markdown, CSV or JSON. Computes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::output;
+use super::{Form, harmless, plain_table, quoted, time_text, zone_name};
 use crate::record::{Micros, PROBE_PURPOSE, money};
+use crate::report::sla::{Question, reports};
 use crate::sla::{Ratio, Report, ShareLine, Span, Verdict};
-use crate::wording::grouped;
+use crate::wording::{grouped, one_line};
+
+/// The month of every target, or of the one that is asked for.
+#[must_use]
+pub fn sla(question: &Question<'_>, only: Option<&str>, form: Form) -> String {
+    let Question { month, zone, now, .. } = question;
+    let reports = reports(question, only);
+    match form {
+        Form::Json => {
+            let all = json!({
+                "month": month.to_string(), "timezone": zone_name(zone), "as_of": time_text(*now), "targets": reports,
+            });
+            serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"
+        }
+        Form::Table if reports.is_empty() => {
+            format!("{month}: no target was looked at; configure one under `probes`\n")
+        }
+        Form::Table => reports.iter().map(|report| table(report, zone)).collect::<Vec<_>>().join("\n\n"),
+        Form::Markdown => reports.iter().map(|report| markdown(report, zone)).collect::<Vec<_>>().join("\n"),
+        Form::Csv => csv(&reports),
+    }
+}
 
 /// Digits of a percentage after the point: 0.0001 % of a month are 2.6 s.
 const DIGITS: u32 = 4;
@@ -175,11 +197,11 @@ fn title(report: &Report, zone: &TimeZone) -> String {
 }
 
 /// Text for people.
-pub(super) fn table(report: &Report, zone: &TimeZone) -> String {
-    let mut text = format!("{}\n\n", output::one_line(&title(report, zone)));
+fn table(report: &Report, zone: &TimeZone) -> String {
+    let mut text = format!("{}\n\n", one_line(&title(report, zone)));
     for (name, value) in figures(report, zone) {
         // Writing to a text does not fail.
-        let _ = writeln!(text, "  {name:<14}{}", output::one_line(&value));
+        let _ = writeln!(text, "  {name:<14}{}", one_line(&value));
     }
     for list in lists(report, zone) {
         let _ = writeln!(text, "\n{}", list.title);
@@ -187,7 +209,7 @@ pub(super) fn table(report: &Report, zone: &TimeZone) -> String {
             text.push_str("  none\n");
             continue;
         }
-        let rows = output::table(list.header, list.header.len(), list.rows.into_iter());
+        let rows = plain_table(list.header, list.header.len(), list.rows.into_iter());
         for line in rows.lines() {
             let _ = writeln!(text, "  {line}");
         }
@@ -196,7 +218,7 @@ pub(super) fn table(report: &Report, zone: &TimeZone) -> String {
 }
 
 /// Markdown: a heading, a list of figures, tables.
-pub(super) fn markdown(report: &Report, zone: &TimeZone) -> String {
+fn markdown(report: &Report, zone: &TimeZone) -> String {
     let mut text = format!("## {}\n\n| figure | {} |\n|---|---|\n", cell(&title(report, zone)), cell(&report.target));
     for (name, value) in figures(report, zone) {
         let _ = writeln!(text, "| {name} | {} |", cell(&value));
@@ -219,7 +241,7 @@ pub(super) fn markdown(report: &Report, zone: &TimeZone) -> String {
 /// Text that stays within its cell and is no markup.
 fn cell(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for c in output::one_line(text).chars() {
+    for c in one_line(text).chars() {
         if matches!(c, '|' | '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']') {
             shown.push('\\');
         }
@@ -275,13 +297,15 @@ const COLUMNS: &[&str] = &[
 ];
 
 /// One table: a row a target, outage, isolated failure, window, gateway and cost of looking. Times are UTC, lengths seconds, shares 0 to 1.
-pub(super) fn csv(reports: &[Report]) -> String {
+fn csv(reports: &[Report]) -> String {
     let mut text = COLUMNS.join(",");
     text.push_str("\r\n");
     for report in reports {
         for row in records(report) {
-            let cells: Vec<String> =
-                COLUMNS.iter().map(|column| row.get(column).map_or_else(String::new, |value| quoted(value))).collect();
+            let cells: Vec<String> = COLUMNS
+                .iter()
+                .map(|column| row.get(column).map_or_else(String::new, |value| quoted(value.clone())))
+                .collect();
             text.push_str(&cells.join(","));
             text.push_str("\r\n");
         }
@@ -297,7 +321,7 @@ fn records(report: &Report) -> Vec<Record> {
     let begin = |record: &'static str| -> Record {
         [
             ("record", record.to_owned()),
-            ("target", plain(&report.target)),
+            ("target", harmless(&report.target)),
             ("month", report.month.clone()),
             ("timezone", report.timezone.clone()),
         ]
@@ -305,8 +329,8 @@ fn records(report: &Report) -> Vec<Record> {
     };
     let mut target = begin("target");
     target.extend([
-        ("start", output::time(report.from)),
-        ("end", output::time(report.to)),
+        ("start", time_text(report.from)),
+        ("end", time_text(report.to)),
         ("verdict", figures.verdict.label().to_owned()),
         ("so_far", figures.so_far.label().to_owned()),
         ("objective", number(&figures.objective)),
@@ -328,28 +352,28 @@ fn records(report: &Report) -> Vec<Record> {
         let notes: Vec<&str> = outage.notes.iter().map(|note| note.text.as_str()).collect();
         row.extend([
             ("number", outage.number.to_string()),
-            ("start", output::time(outage.start)),
-            ("end", outage.end.map(output::time).unwrap_or_default()),
+            ("start", time_text(outage.start)),
+            ("end", outage.end.map(time_text).unwrap_or_default()),
             ("duration_seconds", seconds(outage.duration)),
             ("counted_seconds", seconds(outage.counted)),
             ("recovery_seconds", number(&outage.recovery)),
             ("cause", outage.cause.label().to_owned()),
-            ("notes", plain(&notes.join("; "))),
+            ("notes", harmless(&notes.join("; "))),
         ]);
         row
     }));
     rows.extend(report.isolated_failures.iter().map(|failure| {
         let mut row = begin("isolated_failure");
-        row.extend([("start", output::time(failure.at)), ("cause", failure.reason.label().to_owned())]);
+        row.extend([("start", time_text(failure.at)), ("cause", failure.reason.label().to_owned())]);
         row
     }));
     rows.extend(report.maintenance.iter().map(|window| {
         let mut row = begin("maintenance");
         row.extend([
-            ("start", output::time(window.from)),
-            ("end", output::time(window.to)),
-            ("reason", plain(&window.reason)),
-            ("announced", output::time(window.announced)),
+            ("start", time_text(window.from)),
+            ("end", time_text(window.to)),
+            ("reason", harmless(&window.reason)),
+            ("announced", time_text(window.announced)),
             ("standing", window.standing.label().to_owned()),
         ]);
         row
@@ -357,7 +381,7 @@ fn records(report: &Report) -> Vec<Record> {
     rows.extend(report.gateways.iter().map(|line| {
         let mut row = begin("gateway");
         row.extend([
-            ("gateway", plain(&line.gateway)),
+            ("gateway", harmless(&line.gateway)),
             ("requests", line.requests.to_string()),
             ("judged", line.judged.to_string()),
             ("failed", line.failed.to_string()),
@@ -372,8 +396,8 @@ fn records(report: &Report) -> Vec<Record> {
         let mut row = begin("probe_cost");
         row.extend([
             ("purpose", PROBE_PURPOSE.to_owned()),
-            ("provider", plain(&line.provider)),
-            ("model", plain(&line.model)),
+            ("provider", harmless(&line.provider)),
+            ("model", harmless(&line.model)),
             ("looks", line.looks.to_string()),
             ("usage_missing", line.usage_missing.to_string()),
             ("input_tokens", line.input_tokens.to_string()),
@@ -396,16 +420,6 @@ fn number(value: &impl serde::Serialize) -> String {
         },
         _ => String::new(),
     }
-}
-
-/// Text of a user's, which no spreadsheet is to take for a formula.
-fn plain(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
-}
-
-/// As RFC 4180 has it.
-fn quoted(text: &str) -> String {
-    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]
