@@ -22,7 +22,7 @@ use crate::record::Micros;
 pub const MAX_THREAD: usize = 1_000;
 /// Conversations that are ranked against each other: beyond, those that came before them follow, ranked among themselves. What
 /// ranking of the commonest word costs is bounded by it.
-const WINDOW: usize = 4_096;
+const WINDOW: usize = 1_024;
 /// Steps of SQLite's machine between two looks at the clock.
 const PROGRESS_STEPS: i32 = 2_000;
 
@@ -51,7 +51,7 @@ impl Cursor {
             through: through.parse().map_err(|_| Error::Cursor)?,
             skipped: skipped.parse().map_err(|_| Error::Cursor)?,
         };
-        if cursor.through < 0 || cursor.skipped > WINDOW { Err(Error::Cursor) } else { Ok(cursor) }
+        if cursor.skipped > WINDOW { Err(Error::Cursor) } else { Ok(cursor) }
     }
 
     fn text(self) -> String {
@@ -110,12 +110,13 @@ impl Reader {
             None => Cursor { through: self.last()?, skipped: 0 },
         };
         let through = cursor.through.min(filter.through.unwrap_or(i64::MAX));
-        let cursor = Cursor { through, ..cursor };
+        let (first, last) = self.bounds(filter)?;
+        let cursor = Cursor { through: through.min(last), ..cursor };
         self.teach_to_fit(filter)?;
         let (rows, next) = match &search {
-            None => self.newest(filter, limit, cursor)?,
+            None => self.newest(filter, limit, cursor, first)?,
             Some(_) if !self.is_indexed => return Err(Error::NoIndex),
-            Some(search) => self.best(filter, search, limit, cursor)?,
+            Some(search) => self.best(filter, search, limit, cursor, first)?,
         };
         let mut hits = Vec::with_capacity(rows.len());
         for row in rows {
@@ -149,23 +150,39 @@ impl Reader {
         Ok(())
     }
 
-    fn newest(&self, filter: &Filter, limit: usize, cursor: Cursor) -> Result<(Vec<i64>, Option<Cursor>), Error> {
-        // A few sessions are looked up, anything else is looked for.
-        let sessions = match &filter.sessions {
-            Some(ids) if ids.len() <= 64 => {
-                let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
-                format!(" AND c.session IN ({})", ids.join(","))
-            }
-            _ => String::new(),
-        };
+    /// The first and the last row that a period or a few sessions have, so that no more of log and index is looked at.
+    fn bounds(&self, filter: &Filter) -> Result<(i64, i64), Error> {
+        let sessions = few_sessions(filter);
+        if sessions.is_empty() && filter.since.is_none() && filter.until.is_none() {
+            return Ok((i64::MIN, i64::MAX));
+        }
+        let (since, until) = period(filter);
+        // One index or the other; both would be read for no gain.
+        let start = if sessions.is_empty() { "c.start" } else { "+c.start" };
         let sql = format!(
-            "SELECT c.row FROM conversations c WHERE c.row <= ?1 AND c.start >= ?2 AND c.start < ?3 AND c.flags & {ERASED} = 0
-             AND fits(c.attributes, c.session, c.user){sessions} ORDER BY c.row DESC LIMIT ?4"
+            "SELECT coalesce(min(c.row), 0), coalesce(max(c.row), 0) FROM conversations c
+             WHERE {start} >= ?1 AND {start} < ?2{sessions}"
+        );
+        Ok(self.connection.query_row(&sql, (since, until), |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
+    fn newest(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        cursor: Cursor,
+        first: i64,
+    ) -> Result<(Vec<i64>, Option<Cursor>), Error> {
+        let sessions = few_sessions(filter);
+        // The plus keeps SQLite from sorting all that a period has: rows come in their order until there are enough.
+        let sql = format!(
+            "SELECT c.row FROM conversations c WHERE c.row <= ?1 AND +c.start >= ?2 AND +c.start < ?3 AND c.flags & {ERASED} = 0
+             AND fits(c.attributes, c.session, c.user){sessions} AND c.row >= ?5 ORDER BY c.row DESC LIMIT ?4"
         );
         let mut statement = self.connection.prepare(&sql)?;
         let (since, until) = period(filter);
         let more = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-        let rows = statement.query_map((cursor.through, since, until, more), |row| row.get(0))?;
+        let rows = statement.query_map((cursor.through, since, until, more, first), |row| row.get(0))?;
         let mut rows: Vec<i64> = rows.collect::<Result<_, _>>()?;
         let next = rows.get(limit).map(|row| Cursor { through: *row, skipped: 0 });
         rows.truncate(limit);
@@ -178,6 +195,7 @@ impl Reader {
         search: &Search,
         limit: usize,
         cursor: Cursor,
+        first: i64,
     ) -> Result<(Vec<i64>, Option<Cursor>), Error> {
         let expression = search.expression();
         let (since, until) = period(filter);
@@ -191,11 +209,11 @@ impl Reader {
             let sql = format!(
                 "SELECT w.rowid, bm25(words_{id}) FROM words_{id} w CROSS JOIN conversations c ON c.row = w.rowid
                  WHERE w.words_{id} MATCH ?1 AND w.rowid <= ?2 AND c.start >= ?3 AND c.start < ?4
-                 AND fits(c.attributes, c.session, c.user) ORDER BY w.rowid DESC LIMIT ?5"
+                 AND fits(c.attributes, c.session, c.user) AND w.rowid >= ?6 ORDER BY w.rowid DESC LIMIT ?5"
             );
             let mut statement = self.connection.prepare_cached(&sql)?;
             let room = i64::try_from(WINDOW - window.len()).unwrap_or(0);
-            let mut rows = statement.query((&expression, cursor.through, since, until, room))?;
+            let mut rows = statement.query((&expression, cursor.through, since, until, room, first))?;
             while let Some(row) = rows.next()? {
                 window.push((row.get(0)?, row.get(1)?));
             }
@@ -310,7 +328,7 @@ impl Reader {
             None => "AND ?4 IS NULL".to_owned(),
         };
         let sql = format!(
-            "SELECT b.row FROM bodies_{id} b JOIN conversations c ON c.row = b.row
+            "SELECT b.row FROM bodies_{id} b CROSS JOIN conversations c ON c.row = b.row
              WHERE b.row <= ?1 AND c.start >= ?2 AND c.start < ?3 {matching}
              AND fits(c.attributes, c.session, c.user) ORDER BY b.row"
         );
@@ -331,6 +349,17 @@ impl Reader {
              WHERE c.row = ?1 AND n.previous = ?1 AND n.row <= ?2)",
         )?;
         Ok(statement.query_row((row, through.unwrap_or(i64::MAX)), |row| row.get(0))?)
+    }
+}
+
+/// A condition for a few sessions, which are looked up; anything else is looked for. Numbers only, so that no text gets into it.
+fn few_sessions(filter: &Filter) -> String {
+    match &filter.sessions {
+        Some(ids) if ids.len() <= 64 => {
+            let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+            format!(" AND c.session IN ({})", ids.join(","))
+        }
+        _ => String::new(),
     }
 }
 
