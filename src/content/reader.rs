@@ -276,32 +276,49 @@ impl Reader {
         Ok(bodies)
     }
 
-    /// Calls `found` with all conversations that fit, oldest first, text not asked for, until it fails; from behind a row on.
+    /// Calls `found` with all conversations that fit, oldest first, until it fails.
     ///
     /// # Errors
-    /// It cannot be read, or what `found` fails with.
+    /// It cannot be read or has no index, or what `found` fails with.
     pub fn each<E: From<Error>>(
         &self,
         filter: &Filter,
-        after: i64,
         mut found: impl FnMut(Shown) -> Result<(), E>,
     ) -> Result<(), E> {
+        let search = Search::read(&filter.text)?;
+        if search.is_some() && !self.is_indexed {
+            return Err(Error::NoIndex.into());
+        }
         self.teach_to_fit(filter)?;
-        let sql = format!(
-            "SELECT c.row FROM conversations c WHERE c.row > ?1 AND c.row <= ?2 AND c.start >= ?3 AND c.start < ?4
-             AND c.flags & {ERASED} = 0 AND fits(c.attributes, c.session, c.user) ORDER BY c.row"
-        );
-        let (since, until) = period(filter);
-        let mut statement = self.connection.prepare(&sql).map_err(Error::from)?;
-        let through = filter.through.unwrap_or(i64::MAX);
-        let mut rows = statement.query((after, through, since, until)).map_err(Error::from)?;
-        while let Some(row) = rows.next().map_err(Error::from)? {
-            let row: i64 = row.get(0).map_err(Error::from)?;
-            if let Some(shown) = self.show(row)? {
-                found(shown)?;
+        let partitions = Partition::all(&self.connection)?;
+        for partition in &partitions {
+            // Numbers only: text would be held for as long as somebody takes it.
+            for row in self.rows_of(partition, filter, search.as_ref())? {
+                if let Some(shown) = self.show(row)? {
+                    found(shown)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Rows of a partition that fit, in order.
+    fn rows_of(&self, partition: &Partition, filter: &Filter, search: Option<&Search>) -> Result<Vec<i64>, Error> {
+        let (id, expression) = (partition.id, search.map(Search::expression));
+        let matching = match &expression {
+            Some(_) => format!("AND b.row IN (SELECT rowid FROM words_{id} WHERE words_{id} MATCH ?4)"),
+            None => "AND ?4 IS NULL".to_owned(),
+        };
+        let sql = format!(
+            "SELECT b.row FROM bodies_{id} b JOIN conversations c ON c.row = b.row
+             WHERE b.row <= ?1 AND c.start >= ?2 AND c.start < ?3 {matching}
+             AND fits(c.attributes, c.session, c.user) ORDER BY b.row"
+        );
+        let (since, until) = period(filter);
+        let mut statement = self.connection.prepare(&sql)?;
+        let through = filter.through.unwrap_or(i64::MAX);
+        let rows = statement.query_map((through, since, until, expression), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Whether another conversation that fits goes on from this one.

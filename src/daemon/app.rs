@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::writer::{Handle, Status};
 use crate::ledger::{AvailabilityQuery, DataDir, Facts, Privacy};
-use crate::meter::{self, Gauges, Meter, SlaGauges, SourceGauges};
+use crate::meter::{self, ContentGauges, Gauges, Meter, SlaGauges, SourceGauges};
 use crate::pipeline::ReaderStatus;
 use crate::pricing::{Budget, ExchangeRate, Table};
 use crate::record::{Currency, Micros};
@@ -263,6 +263,14 @@ impl Sidecar {
             sinks: sinks::gauges(&status.sinks),
             ledger_rows: status.rows,
             ledger_size: self.folder.as_deref().map_or(0, crate::ledger::size_on_disk),
+            content: status.content.map(|(counts, size)| ContentGauges {
+                conversations: counts.conversations,
+                logged_bytes: counts.logged_bytes,
+                stored_bytes: counts.stored_bytes,
+                erased: counts.erased,
+                redactions: counts.redactions,
+                size,
+            }),
             last_commit: status.last_commit,
             jobs,
             price_table: in_force.price_table,

@@ -234,7 +234,7 @@ fn users_consumers_derived_sessions_single_ones_and_ages_are_erased() {
     assert!(done.conversations > 20 && done.names > 0, "{done:?}");
     assert_eq!(holding(folder.path(), &["marker7x", "marker118x"]), Vec::<String>::new());
 
-    assert_eq!(erase(&mut ledger, Scope::Conversation(5)).conversations, 0, "consumer-2 of user 5");
+    assert_eq!(erase(&mut ledger, Scope::Conversation(8)).conversations, 0, "erased with its user");
     assert_eq!(erase(&mut ledger, Scope::Conversation(3)).conversations, 1);
     let left = listed(folder.path(), "");
     let done = erase(&mut ledger, Scope::Before(START + 61 * 1_000_000));

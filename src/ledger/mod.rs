@@ -15,6 +15,7 @@ mod batch;
 mod columns;
 mod commit;
 mod config;
+mod content_query;
 mod cursor;
 mod duplicates;
 mod erase;

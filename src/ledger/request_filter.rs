@@ -29,6 +29,15 @@ impl Ids {
         self.0.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
+    /// The ids in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+        let bits = |(at, word): (u32, &u64)| {
+            let word = *word;
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+        };
+        (0..).zip(&self.0).flat_map(bits)
+    }
+
     fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }

@@ -241,6 +241,18 @@ catalogue! {
         "Ledger commits that failed and were tried again.";
     LedgerSize: Gauge "tokentail_ledger_size_bytes" [] "bytes",
         "Size of the ledger on disk.";
+    ContentConversations: Counter "tokentail_content_conversations_total" [] "",
+        "Conversations captured.";
+    ContentLogged: Counter "tokentail_content_logged_bytes_total" [] "",
+        "Bytes of text that the log had for captured conversations, repeated history included.";
+    ContentStored: Counter "tokentail_content_stored_bytes_total" [] "",
+        "Bytes that captured conversations were stored in, without what finds them.";
+    ContentErased: Counter "tokentail_content_erased_conversations_total" [] "",
+        "Captured conversations whose text somebody had erased; retention counts nowhere.";
+    ContentRedactions: Counter "tokentail_content_redactions_total" ["pattern"] "",
+        "Places of captured text that were blotted out.";
+    ContentSize: Gauge "tokentail_content_size_bytes" [] "bytes",
+        "Size of the captured conversations on disk, index included.";
     LastCommit: Gauge "tokentail_ledger_last_commit_timestamp_seconds" [] "seconds",
         "Time of the last successful commit.";
     JobSuccess: Gauge "tokentail_ledger_job_last_success_timestamp_seconds" ["task"] "seconds",

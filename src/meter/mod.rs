@@ -18,7 +18,7 @@ mod tests;
 
 pub use catalogue::{CATALOGUE, Id, Kind, Metric, markdown};
 pub use config::Config;
-pub use page::{BudgetState, EXEMPLAR_AGE_MICROS, Gauges, SinkGauges, SourceGauges, encode};
+pub use page::{BudgetState, ContentGauges, EXEMPLAR_AGE_MICROS, Gauges, SinkGauges, SourceGauges, encode};
 pub use probe::{Look, MAINTENANCE, PHASES, ProbeCounts, SlaGauges, TargetSeries};
 pub use series::Dirty;
 pub use session::Ended;

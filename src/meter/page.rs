@@ -65,6 +65,23 @@ pub struct SinkGauges {
     pub pending: u64,
 }
 
+/// What was captured of conversations, as committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContentGauges {
+    /// Conversations.
+    pub conversations: u64,
+    /// Bytes of what the log had to say.
+    pub logged_bytes: u64,
+    /// Bytes of what was stored of it.
+    pub stored_bytes: u64,
+    /// Conversations that somebody had erased.
+    pub erased: u64,
+    /// Places that were blotted out, by the name of the pattern.
+    pub redactions: BTreeMap<String, u64>,
+    /// Bytes on disk.
+    pub size: u64,
+}
+
 /// Everything on the page that is no fold over rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gauges {
@@ -90,6 +107,8 @@ pub struct Gauges {
     pub ledger_rows: u64,
     /// Bytes on disk.
     pub ledger_size: u64,
+    /// What was captured; `None` where nothing ever was.
+    pub content: Option<ContentGauges>,
     /// Time of the last commit; `None` before the first.
     pub last_commit: Option<Micros>,
     /// Jobs of the ledger and when they last succeeded.
@@ -346,6 +365,14 @@ impl Samples<'_> {
             Id::CommitFailures => self.counter([], self.meter.commit_failures()),
             Id::LedgerSize => self.gauge([], float(gauges.ledger_size)),
             Id::LastCommit => gauges.last_commit.map_or(Ok(()), |at| self.gauge([], seconds(at))),
+            Id::ContentConversations => self.content(|content| content.conversations),
+            Id::ContentLogged => self.content(|content| content.logged_bytes),
+            Id::ContentStored => self.content(|content| content.stored_bytes),
+            Id::ContentErased => self.content(|content| content.erased),
+            Id::ContentRedactions => gauges.content.iter().try_for_each(|content| {
+                content.redactions.iter().try_for_each(|(pattern, count)| self.counter([pattern], *count))
+            }),
+            Id::ContentSize => gauges.content.iter().try_for_each(|content| self.gauge([], float(content.size))),
             Id::JobSuccess => gauges.jobs.iter().try_for_each(|(task, at)| self.gauge([task], seconds(*at))),
             // The relay is a process of its own and writes them on its own page.
             Id::AlertNotifications => Ok(()),
@@ -376,6 +403,11 @@ impl Samples<'_> {
             Id::ProcessResident => self.gauge([], float(gauges.process_resident)),
             Id::ProcessStart => self.gauge([], seconds(gauges.process_start)),
         }
+    }
+
+    /// A counter of captured conversations; absent where nothing ever was captured.
+    fn content(&mut self, count: impl Fn(&ContentGauges) -> u64) -> fmt::Result {
+        self.page.gauges.content.iter().try_for_each(|content| self.counter([], count(content)))
     }
 
     pub(super) fn counter<const N: usize>(&mut self, values: [&str; N], count: u64) -> fmt::Result {

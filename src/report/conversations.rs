@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::content::{self, Conversation, Exchange, Fragment, Reader, Shown};
+use serde_json::{Value, json};
+
+use crate::content::{self, Conversation, Exchange, Fragment, Hit, Message, Reader, Shown, ToolCall};
 use crate::ledger::{self, Moment, RequestFilter};
 use crate::record::Attributes;
 
@@ -77,6 +79,7 @@ pub enum Form {
     /// One JSON array of them.
     Json,
     /// Training files: one `{"messages":[…]}` a line, each a conversation in full from its first message to the last answer.
+    /// Of those whose beginning is no longer kept, or is erased, there is none.
     Chat,
 }
 
@@ -106,17 +109,19 @@ pub fn list(
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<Listed, Error> {
-    let _ = (moment, reader, question, limit, cursor);
-    Ok(Listed::default())
+    let Some(filter) = filter(moment, question)? else { return Ok(Listed::default()) };
+    let page = reader.page(&filter, limit, cursor)?;
+    let line = |hit: Hit| line(moment, hit.conversation, hit.snippet);
+    let lines = page.hits.into_iter().map(line).collect::<Result<_, Error>>()?;
+    Ok(Listed { lines, next: page.next, unindexed: page.unindexed })
 }
 
-/// The conversation of a row; `None` where none is kept.
+/// The conversation of a row; `None` where none is kept. An erased one has no text.
 ///
 /// # Errors
 /// Ledger or content cannot be read.
 pub fn show(moment: &Moment, reader: &Reader, row: i64) -> Result<Option<Told>, Error> {
-    let _ = (moment, reader, row);
-    Ok(None)
+    reader.show(row)?.map(|shown| told(moment, shown)).transpose()
 }
 
 /// The conversation of a row after all that it goes on from, oldest first.
@@ -124,8 +129,7 @@ pub fn show(moment: &Moment, reader: &Reader, row: i64) -> Result<Option<Told>, 
 /// # Errors
 /// Ledger or content cannot be read.
 pub fn thread(moment: &Moment, reader: &Reader, row: i64) -> Result<Vec<Told>, Error> {
-    let _ = (moment, reader, row);
-    Ok(Vec::new())
+    reader.thread(row)?.into_iter().map(|shown| told(moment, shown)).collect()
 }
 
 /// What was said in those of these rows that were captured: the turns of a session, as [`super::turns::turns`] lists them.
@@ -136,7 +140,49 @@ pub fn of_rows(reader: &Reader, rows: &[i64]) -> Result<BTreeMap<i64, Shown>, Er
     Ok(reader.bodies(rows)?)
 }
 
-/// Writes all conversations that fit, oldest first, and returns how many.
+fn filter(moment: &Moment, question: &Question) -> Result<Option<content::Filter>, Error> {
+    let filter = moment.content_filter(&question.requests)?;
+    Ok(filter.map(|filter| content::Filter { text: question.text.clone(), ..filter }))
+}
+
+fn line(moment: &Moment, conversation: Conversation, snippet: Vec<Fragment>) -> Result<Line, Error> {
+    let (session, is_derived) = moment.session_name(conversation.session)?;
+    let attributes = moment.attributes(conversation.attributes)?;
+    let user = moment.name(conversation.user)?;
+    Ok(Line { conversation, attributes, session, is_derived, user, snippet })
+}
+
+fn told(moment: &Moment, (conversation, exchange): Shown) -> Result<Told, Error> {
+    Ok(Told { line: line(moment, conversation, Vec::new())?, exchange })
+}
+
+/// All messages of a thread with the last answer, oldest first; `None` where the first of them are no longer kept, or some are
+/// erased.
+#[must_use]
+pub fn joined(thread: &[Shown]) -> Option<Vec<Message>> {
+    let mut messages: Vec<Message> = Vec::new();
+    let mut before: Option<&Shown> = None;
+    for shown in thread {
+        let (conversation, exchange) = shown;
+        if conversation.is_erased {
+            return None;
+        }
+        match before {
+            None if conversation.earlier > 0 => return None,
+            None => {}
+            // Where the messages alone are repeated, the answer was made anew.
+            Some((earlier, _)) if conversation.earlier == earlier.messages => {}
+            Some((_, exchange)) => messages.extend(exchange.answer.clone()),
+        }
+        messages.extend(exchange.messages.iter().cloned());
+        before = Some(shown);
+    }
+    messages.extend(before?.1.answer.clone());
+    Some(messages)
+}
+
+/// Writes all conversations that fit, oldest first, those that hold what is searched for where something is, and returns how
+/// many.
 ///
 /// # Errors
 /// Ledger or content cannot be read, or `out` takes no more.
@@ -147,6 +193,76 @@ pub fn export(
     form: Form,
     out: &mut dyn Write,
 ) -> Result<u64, Error> {
-    let _ = (moment, reader, question, form, out);
-    Ok(0)
+    let mut written = 0;
+    if form == Form::Json {
+        out.write_all(b"[")?;
+    }
+    if let Some(filter) = filter(moment, question)? {
+        let through = filter.through;
+        reader.each(&filter, |shown: Shown| -> Result<(), Error> {
+            let row = shown.0.row;
+            let value = match form {
+                Form::Jsonl | Form::Json => json(&told(moment, shown)?),
+                // The last turn of a conversation tells all of it.
+                Form::Chat if reader.goes_on(row, through)? => return Ok(()),
+                Form::Chat => match joined(&reader.thread(row)?) {
+                    Some(messages) => json!({ "messages": messages.iter().map(chat_message).collect::<Vec<_>>() }),
+                    None => return Ok(()),
+                },
+            };
+            if form == Form::Json && written > 0 {
+                out.write_all(b",")?;
+            }
+            serde_json::to_writer(&mut *out, &value).map_err(io::Error::from)?;
+            out.write_all(b"\n")?;
+            written += 1;
+            Ok(())
+        })?;
+    }
+    if form == Form::Json {
+        out.write_all(b"]\n")?;
+    }
+    Ok(written)
+}
+
+/// A conversation as exports have it.
+fn json(told: &Told) -> Value {
+    let Line { conversation, attributes, session, user, .. } = &told.line;
+    let start =
+        jiff::Timestamp::from_microsecond(conversation.start).map_or(Value::Null, |time| time.to_string().into());
+    json!({
+        "row": conversation.row,
+        "start": start,
+        "gateway": attributes.gateway,
+        "route": attributes.route,
+        "provider": attributes.provider,
+        "model": attributes.model,
+        "consumer": attributes.consumer,
+        "session": session,
+        "user": **user,
+        "earlier_messages": conversation.earlier,
+        "previous": conversation.previous,
+        "cut": conversation.is_cut,
+        "redactions": conversation.redactions,
+        "messages": told.exchange.messages,
+        "answer": told.exchange.answer,
+    })
+}
+
+/// A message in the form of chat training files.
+fn chat_message(message: &Message) -> Value {
+    let mut value = json!({ "role": message.role, "content": message.text });
+    if let Some(fields) = value.as_object_mut() {
+        if !message.reasoning.is_empty() {
+            fields.insert("reasoning_content".to_owned(), message.reasoning.clone().into());
+        }
+        if !message.tool_calls.is_empty() {
+            let call = |call: &ToolCall| json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": call.arguments } });
+            fields.insert("tool_calls".to_owned(), message.tool_calls.iter().map(call).collect());
+        }
+        if !message.tool_call_id.is_empty() {
+            fields.insert("tool_call_id".to_owned(), message.tool_call_id.clone().into());
+        }
+    }
+    value
 }

@@ -117,6 +117,7 @@ fn open(folder: &Path, meter: &Arc<Mutex<Meter>>) -> Ledger {
         rollup_seconds: ROLLUP_HOUR,
         timezone: TimeZone::UTC,
         sessions: crate::session::Config::default(),
+        content: crate::content::Keeping::default(),
         clock: Clock::manual(NOW),
     };
     Ledger::open(options, Arc::clone(meter)).expect("a new ledger")
