@@ -90,6 +90,7 @@ impl Feed for Rows {
                 user: "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
                 session: SessionName { text: "sess_0123456789abcdef", derived: false },
                 tools: if number % 5 == 0 { &tools } else { &[] },
+                content: None,
             })
         });
         Ok(Batch { spans: spans.collect(), expired: 0, position: (end > self.position).then_some(end) })

@@ -4,6 +4,8 @@
 //! running, 2 wrong use or configuration, and then nothing was changed. The only place that reads the environment.
 
 mod check;
+mod conversations;
+mod conversations_text;
 mod demo;
 mod explain;
 mod export;
@@ -87,6 +89,9 @@ enum Command {
     /// Look at sessions: a list of them, or one turn by turn
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// Captured conversations: look, search, export, erase
+    #[command(subcommand)]
+    Conversations(conversations::Command),
     /// Figures by group and period
     #[command(subcommand)]
     Report(report::Command),
@@ -240,6 +245,7 @@ pub fn main() -> ExitCode {
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Prices(command) => prices::run(&command),
         Command::Sessions(command) => sessions::run(&command),
+        Command::Conversations(command) => conversations::run(&command),
         Command::Report(command) => report::run(&command),
         Command::Export(command) => export::run(&command),
         Command::Probe(command) => probe::run(&command),

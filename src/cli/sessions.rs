@@ -1,6 +1,6 @@
 //! `tokentail sessions`: a list of sessions, and one of them turn by turn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -9,22 +9,29 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::conversations::reader;
+use super::conversations_text::print_exchange;
 use super::figures::{costs, span};
 use super::output::{self, Failure, Paint, grouped};
 use super::{ConfigArgs, time};
 use crate::config::{Config, SessionIds};
+use crate::content::Shown as Said;
 use crate::daemon;
 use crate::ledger::{
     DataDir, MAX_SESSION_NAME, Privacy, RequestFilter, SessionFilter, SessionList, SessionPage, SessionQuery, Shown,
     Sort, Turn,
 };
 use crate::record::{Cost, Currency, money};
+use crate::report::conversations::of_rows;
 use crate::report::document::{amounts_json, money_json, tokens_json, zone_name};
 use crate::report::shape;
 use crate::wording::{hex, quoted, shortened};
 
 /// Tools of one turn that the table names.
 const MOST_TOOLS: usize = 3;
+
+/// Characters of a text that are printed with its session; `conversations show` prints all.
+const MOST_SAID: usize = 2_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -254,21 +261,29 @@ fn print_list(arguments: &List, listed: &SessionPage, zone: &TimeZone) -> Result
     Ok(())
 }
 
-fn show(arguments: &Show) -> Result<(), Failure> {
-    let config = arguments.config.load()?;
-    let zone = time::zone(arguments.timezone.as_deref(), &config)?;
-    let query = SessionQuery::open(&folder(&config)?)?;
-    let id = arguments.id.as_str();
+/// The forms in which a session's id may be stored: as given; its hash, where it is too long; both hashed with the privacy
+/// key, where the ledger keeps only hashes.
+pub(super) fn session_names(id: &str, config: &Config, privacy: Option<&Privacy>) -> Vec<String> {
     let mut names = vec![id.to_owned()];
     if id.len() > MAX_SESSION_NAME {
         names.push(format!("sha256:{}", hex(&Sha256::digest(id.as_bytes()))));
     }
     if config.privacy.session_ids == SessionIds::Hashed
-        && let Some(privacy) = privacy(&config)?
+        && let Some(privacy) = privacy
     {
         let hashed: Vec<String> = names.iter().map(|name| format!("hashed-{}", privacy.pseudonym(name))).collect();
         names.extend(hashed);
     }
+    names
+}
+
+fn show(arguments: &Show) -> Result<(), Failure> {
+    let config = arguments.config.load()?;
+    let zone = time::zone(arguments.timezone.as_deref(), &config)?;
+    let folder = folder(&config)?;
+    let query = SessionQuery::open(&folder)?;
+    let id = arguments.id.as_str();
+    let names = session_names(id, &config, privacy(&config)?.as_ref());
     let mut found = query.find(&names, arguments.gateway.as_deref())?;
     let gateways: BTreeSet<&str> = found.iter().map(|session| session.gateway.as_str()).collect();
     if gateways.len() > 1 {
@@ -288,15 +303,31 @@ fn show(arguments: &Show) -> Result<(), Failure> {
         return Err(Failure::failed(format!("there is no session {}{place}{hint}", quoted(id))));
     }
     let shown = query.show(found.swap_remove(0), arguments.limit)?;
+    let rows: Vec<i64> = shown.turns.iter().map(|turn| turn.id).collect();
+    let said = reader(&config, &folder)?.map(|reader| of_rows(&reader, &rows)).transpose()?.unwrap_or_default();
     if arguments.json {
         return output::json(&json!({
             "session": shape::session(&shown.session),
-            "turns": shown.turns.iter().map(turn_json).collect::<Vec<_>>(),
+            "turns": shown.turns.iter().map(|turn| turn_json(turn, said.get(&turn.id))).collect::<Vec<_>>(),
             "left_out": shown.left_out,
             "removed": shown.removed,
         }));
     }
-    print_shown(&shown, &zone)
+    print_shown(&shown, &zone)?;
+    print_said(&shown, &said, &zone)
+}
+
+/// What was said, turn by turn, where it was captured.
+fn print_said(shown: &Shown, said: &BTreeMap<i64, Said>, zone: &TimeZone) -> Result<(), Failure> {
+    let paint = Paint(output::wants_colour());
+    let mut out = std::io::stdout().lock();
+    for turn in &shown.turns {
+        let Some((conversation, exchange)) = said.get(&turn.id) else { continue };
+        let erased = if conversation.is_erased { "  erased" } else { "" };
+        writeln!(out, "\n{}  conversation {}{erased}", paint.bold(&time::wall(turn.start, zone)), turn.id)?;
+        print_exchange(&mut out, exchange, MOST_SAID, paint)?;
+    }
+    Ok(())
 }
 
 fn print_shown(shown: &Shown, zone: &TimeZone) -> Result<(), Failure> {
@@ -415,7 +446,7 @@ fn first_of<'a>(mut names: impl ExactSizeIterator<Item = &'a String>) -> String 
     }
 }
 
-fn turn_json(turn: &Turn) -> Value {
+fn turn_json(turn: &Turn, said: Option<&Said>) -> Value {
     json!({
         "part": turn.part, "start": output::time(turn.start), "duration_seconds": turn.duration.map(shape::seconds),
         "first_token_seconds": turn.first_token.map(shape::seconds), "chat_round": turn.chat_round, "status": turn.status,
@@ -424,6 +455,7 @@ fn turn_json(turn: &Turn) -> Value {
         "cost": turn.cost.map(|(currency, nanos)| money_json(currency, nanos.into())),
         "unpriced": turn.unpriced, "tool_calls": turn.tools, "request_id": turn.request_id,
         "trace_id": turn.trace_id.map(|id| hex(&id)), "running_cost": amounts_json(&turn.running),
+        "id": turn.id.to_string(), "content": said.map(|(_, exchange)| shape::exchange(exchange)),
     })
 }
 

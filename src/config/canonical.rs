@@ -153,6 +153,7 @@ fn sink_value(sink: &otlp::Config) -> Value {
         timeout,
         trace,
         from,
+        content,
         service_name,
         resource,
     } = sink;
@@ -173,6 +174,7 @@ fn sink_value(sink: &otlp::Config) -> Value {
         "timeout": duration_text(*timeout),
         "trace": name(*trace, &otlp::Trace::ALL),
         "from": name(*from, &otlp::From::ALL),
+        "content": content,
         "service_name": service_name,
         "resource": resource.iter().cloned().collect::<BTreeMap<_, _>>(),
     })

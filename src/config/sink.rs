@@ -24,6 +24,7 @@ pub(super) const KEYS: &[&str] = &[
     "timeout",
     "trace",
     "from",
+    "content",
     "service_name",
     "resource",
 ];
@@ -96,6 +97,7 @@ fn sink(section: &Section<'_>, folder: &Path, report: &mut Report) -> Option<Con
     });
     section.fill(report, "trace", &mut config.trace, |item, report| item.choice(report, &Trace::ALL));
     section.fill(report, "from", &mut config.from, |item, report| item.choice(report, &From::ALL));
+    section.fill(report, "content", &mut config.content, |item, report| item.boolean(report));
     section.fill(report, "service_name", &mut config.service_name, |item, report| {
         item.text(report, "tokentail").map(str::to_owned)
     });

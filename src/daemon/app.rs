@@ -15,6 +15,7 @@ use super::reports;
 use super::sinks;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::content::{Capture, Erasure, Key, Scope};
 use crate::ledger::writer::{Handle, Status};
 use crate::ledger::{AvailabilityQuery, DataDir, Facts, Privacy};
 use crate::meter::{self, ContentGauges, Gauges, Meter, SlaGauges, SourceGauges};
@@ -46,6 +47,8 @@ pub(super) struct InForce {
     pub(super) answer_within: Span,
     /// How the first sink groups requests into traces.
     pub(super) traces: Option<Grouping>,
+    /// Whose content is captured.
+    pub(super) capture: Capture,
     pub(super) reload_successful: bool,
     pub(super) reload_time: Micros,
 }
@@ -70,6 +73,7 @@ pub(super) struct Sidecar {
     started: Micros,
     privacy: Arc<Privacy>,
     trace_url: Option<String>,
+    content_key: Option<Key>,
     reloader: RwLock<Option<Arc<Reloader>>>,
 }
 
@@ -86,6 +90,7 @@ impl InForce {
             dimensions: config.dimensions.iter().map(|dimension| dimension.name.clone()).collect(),
             answer_within: config.sla.answer_within,
             traces: config.sinks.first().map(|sink| sink.trace),
+            capture: config.content.capture.clone(),
             reload_successful: true,
             reload_time: now,
         }
@@ -95,7 +100,7 @@ impl InForce {
 impl Sidecar {
     pub(super) fn new(
         config: &Config,
-        (table, privacy): (&Arc<Table>, Privacy),
+        (table, privacy, content_key): (&Arc<Table>, Privacy, Option<Key>),
         meter: Arc<Mutex<Meter>>,
         writer: Handle,
         reader: Arc<Mutex<ReaderStatus>>,
@@ -123,6 +128,7 @@ impl Sidecar {
             started: now,
             privacy: Arc::new(privacy),
             trace_url: config.web.trace_url.clone(),
+            content_key,
             reloader: RwLock::new(None),
             clock,
         }
@@ -131,6 +137,11 @@ impl Sidecar {
     /// Folder of the ledger; `None` where nothing is kept.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         self.folder.clone()
+    }
+
+    /// The key of captured content, where it is encrypted.
+    pub(super) fn content_key(&self) -> Option<&Key> {
+        self.content_key.as_ref()
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -328,6 +339,8 @@ impl App for Sidecar {
             answer_within: in_force.answer_within,
             trace_url: self.trace_url.clone(),
             traces: in_force.traces,
+            capture: in_force.capture.clone(),
+            content_key: self.content_key.clone(),
         }
     }
 
@@ -371,6 +384,11 @@ impl App for Sidecar {
         self.ready()?;
         let deleted = self.writer.delete_before(before, by).map_err(|error| error.to_string())?;
         Ok((deleted.requests, deleted.left))
+    }
+
+    fn erase(&self, scope: Scope, by: &str) -> Result<Erasure, String> {
+        self.ready()?;
+        self.writer.erase(scope, by).map_err(|error| error.to_string())
     }
 
     fn note(&self, target: &str, outage: u64, text: &str) -> Result<bool, String> {

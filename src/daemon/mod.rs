@@ -201,7 +201,10 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened, Error> {
 }
 
 /// The key under which content is encrypted, if it is.
-fn content_key(config: &Config) -> Result<Option<content::Key>, Error> {
+///
+/// # Errors
+/// Its file cannot be used.
+pub fn content_key(config: &Config) -> Result<Option<content::Key>, Error> {
     let file = config.content.encryption_key_file.as_deref();
     Ok(file.map(content::Key::read).transpose().map_err(ledger::Error::from)?)
 }
@@ -258,6 +261,7 @@ impl Daemon {
         // Bound first: a second instance must fail on its address before it waits for the ledger's lock.
         let bound = web::bind(&config.web).await?;
         let sinks = sinks::build(&config.sinks, &clock)?;
+        let key = content_key(&config)?;
         let Opened { mut ledger, meter, table, price_ids, privacy } = open(&config, &clock)?;
         ledger.keep_configuration(&config.without_secrets())?;
         ledger.keep_targets(&config.target_definitions(), &config.sla)?;
@@ -278,7 +282,7 @@ impl Daemon {
         let first_read = is_first.then(|| clock.instant() + FIRST_READ);
         let app = Arc::new(Sidecar::new(
             &config,
-            (&table, privacy),
+            (&table, privacy, key),
             meter,
             writer.handle(),
             reader.status(),

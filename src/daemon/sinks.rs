@@ -16,7 +16,7 @@ use crate::ledger::writer::{Ended, Handle};
 use crate::ledger::{SinkStart, SinkState};
 use crate::meter::SinkGauges;
 use crate::otlp::delivery::Delivery;
-use crate::otlp::feed::LedgerFeed;
+use crate::otlp::feed::{Captured, LedgerFeed};
 use crate::otlp::{Config, Error, Exporter, From, Reason};
 
 /// How long a sink may go on sending when it is stopped.
@@ -157,7 +157,7 @@ async fn run(
     }
     let wake = Arc::new(Notify::new());
     let opened = tokio::task::spawn_blocking({
-        let (config, waker) = (config.clone(), Arc::clone(&wake));
+        let (config, waker, app) = (config.clone(), Arc::clone(&wake), Arc::clone(&app));
         move || {
             let start = match config.from {
                 From::Now => SinkStart::Now,
@@ -165,7 +165,9 @@ async fn run(
             };
             writer.wake_on_commit(&waker);
             let position = writer.use_sink(&config.name, start).map_err(|error| error.to_string())?;
-            LedgerFeed::open(&config.name, config.trace, &folder, writer, position).map_err(|error| error.to_string())
+            let content = config.content.then(|| Captured { folder: folder.clone(), key: app.content_key().cloned() });
+            LedgerFeed::open(&config.name, config.trace, &folder, writer, position, content)
+                .map_err(|error| error.to_string())
         }
     });
     match opened.await {

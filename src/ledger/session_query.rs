@@ -111,6 +111,7 @@ impl SessionQuery {
             }
             let attributes = moment.attributes(row.attributes)?;
             turns.push(Turn {
+                id: row.id,
                 part,
                 start: row.start,
                 duration: row.duration,

@@ -151,6 +151,8 @@ pub struct Session {
 /// One request of a session.
 #[derive(Clone, Debug)]
 pub struct Turn {
+    /// Number of the row.
+    pub id: i64,
     /// Which part, counted from 1.
     pub part: usize,
     /// Start.

@@ -41,6 +41,8 @@ pub struct Config {
     pub trace: Trace,
     /// Where a sink begins that is new.
     pub from: From,
+    /// Whether spans carry what was said, where it is captured.
+    pub content: bool,
     /// `service.name` of the resource.
     pub service_name: String,
     /// Further attributes of the resource.
@@ -63,6 +65,7 @@ impl Config {
             timeout: Duration::from_secs(10),
             trace: Trace::Session,
             from: From::Now,
+            content: false,
             service_name: "tokentail".to_owned(),
             resource: Vec::new(),
         }

@@ -21,6 +21,7 @@ fn span(number: u64) -> SpanData {
         user: "",
         session: SessionName::default(),
         tools: &[],
+        content: None,
     };
     Maker::default().request(&request)
 }

@@ -1,16 +1,21 @@
 //! What the ledger has committed becomes a sink's spans, and what became of them goes back to the ledger.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use opentelemetry_sdk::trace::SpanData;
 
 use super::delivery::{Batch, Counts, Feed};
 use super::span::{Maker, RequestSpan, SessionName, SessionSpan};
 use super::{Reason, Trace};
+use crate::content::{self, Key, Reader, Shown};
 use crate::ledger::writer::{Ended, Handle};
 use crate::ledger::{ClosedPart, Cursor, Error as LedgerError, Request, SinkCounts, SinkPosition};
 use crate::session::Name;
 use crate::session::id::{self, WINDOW};
+
+/// Spans in one request where they carry what was said: together under the 4 MiB that gRPC receivers take.
+const MOST_WITH_CONTENT: usize = 32;
 
 /// Why a feed stands still.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +23,9 @@ pub enum Error {
     /// The ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// What was said cannot be read.
+    #[error(transparent)]
+    Content(#[from] content::Error),
     /// The ledger's writer has ended.
     #[error(transparent)]
     Ended(#[from] Ended),
@@ -32,10 +40,34 @@ pub struct LedgerFeed {
     writer: Handle,
     position: SinkPosition,
     maker: Maker,
+    /// Where what was said is read; `None` for a sink that does not ask for it.
+    content: Option<Captured>,
+}
+
+/// Where captured conversations lie, and the key of encrypted ones.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// The data directory.
+    pub folder: PathBuf,
+    /// `None` where they are not encrypted.
+    pub key: Option<Key>,
+}
+
+impl Captured {
+    /// What was said in those of these requests of which it is kept. Content is on disk before its row.
+    fn read(&self, requests: &[Request]) -> Result<BTreeMap<i64, Shown>, content::Error> {
+        let rows: Vec<i64> = requests.iter().map(|request| request.row.id).collect();
+        if rows.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let reader = Reader::open(&self.folder, self.key.as_ref(), None)?;
+        reader.map_or_else(|| Ok(BTreeMap::new()), |reader| reader.bodies(&rows))
+    }
 }
 
 impl LedgerFeed {
-    /// Reads the ledger in `folder` from `position` on for a sink that the writer knows by its name.
+    /// Reads the ledger in `folder` from `position` on for a sink that the writer knows by its name; with what was said
+    /// where `content` tells where it is.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -45,12 +77,13 @@ impl LedgerFeed {
         folder: &Path,
         writer: Handle,
         position: SinkPosition,
+        content: Option<Captured>,
     ) -> Result<LedgerFeed, LedgerError> {
         let cursor = Cursor::open(folder)?;
-        Ok(LedgerFeed { name: name.to_owned(), trace, cursor, writer, position, maker: Maker::default() })
+        Ok(LedgerFeed { name: name.to_owned(), trace, cursor, writer, position, maker: Maker::default(), content })
     }
 
-    fn request(&self, request: &Request) -> SpanData {
+    fn request(&self, request: &Request, content: Option<&Shown>) -> SpanData {
         let (row, attributes) = (&request.row, &request.attributes);
         let name = request.session.as_ref().map(crate::ledger::SessionName::name);
         let (trace_id, in_session) = self.trace.trace(&attributes.gateway, name, row);
@@ -64,6 +97,7 @@ impl LedgerFeed {
             user: &request.user,
             session: SessionName { text: &text, derived: matches!(name, Some(Name::Derived(_))) },
             tools: &request.tools,
+            content,
         })
     }
 
@@ -103,8 +137,13 @@ impl Feed for LedgerFeed {
 
     fn next(&mut self, limit: usize) -> Result<Batch<SinkPosition>, Error> {
         let window = (self.trace == Trace::Session).then_some(WINDOW);
+        let limit = if self.content.is_some() { limit.min(MOST_WITH_CONTENT) } else { limit };
         let entries = self.cursor.next(self.position, limit, window)?;
-        let mut spans: Vec<SpanData> = entries.requests.iter().map(|request| self.request(request)).collect();
+        let said =
+            self.content.as_ref().map(|content| content.read(&entries.requests)).transpose()?.unwrap_or_default();
+        let requests = entries.requests.iter();
+        let mut spans: Vec<SpanData> =
+            requests.map(|request| self.request(request, said.get(&request.row.id))).collect();
         for part in &entries.closed {
             self.sessions(part, &mut spans);
         }

@@ -24,6 +24,7 @@ mod export;
 pub mod feed;
 mod grpc;
 mod http;
+mod said;
 pub mod span;
 #[cfg(test)]
 mod tests;

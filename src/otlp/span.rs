@@ -15,6 +15,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::Config;
+use super::said::Said;
+use crate::content::Shown;
 use crate::record::money::{NANOS, format_nanos};
 use crate::record::{Attributes, Currency, Micros, Mode, Row, Tokens};
 use crate::wording::hex;
@@ -47,6 +49,8 @@ pub struct RequestSpan<'a> {
     pub session: SessionName<'a>,
     /// Tools that the answer calls, in order.
     pub tools: &'a [String],
+    /// What was said, where the sink asks for it and it is captured.
+    pub content: Option<&'a Shown>,
 }
 
 /// A part of a session that has closed.
@@ -176,6 +180,9 @@ impl Maker {
         list.texts("tokentail.price.assumed", row.assumed.names());
         list.texts("tokentail.anomalies", row.anomalies.iter().map(|anomaly| anomaly.label()));
         list.dimensions(&origin.dimensions);
+        if let Some(content) = request.content {
+            list.content(content);
+        }
         // The log tells the trace and not the span in it, so the link names none.
         let link = row.trace_id.filter(|id| *id != request.trace_id).map(|id| {
             list.add("tokentail.gateway.trace_id", hex(&id));
@@ -292,6 +299,23 @@ impl List {
             self.text("gen_ai.conversation.id", session.text);
         }
         self.text("user.id", user);
+    }
+
+    fn content(&mut self, (conversation, exchange): &Shown) {
+        let said = Said::new(&exchange.messages, exchange.answer.as_ref());
+        for (key, value) in [
+            ("gen_ai.system_instructions", said.instructions),
+            ("gen_ai.input.messages", said.input),
+            ("gen_ai.output.messages", said.output),
+        ] {
+            self.text(key, &value.unwrap_or_default());
+        }
+        if conversation.earlier > 0 {
+            self.add("tokentail.content.earlier_messages", i64::from(conversation.earlier));
+        }
+        if said.is_cut || conversation.is_cut {
+            self.add("tokentail.content.cut", true);
+        }
     }
 
     fn dimensions(&mut self, dimensions: &[(String, String)]) {

@@ -43,7 +43,7 @@ fn row() -> Row {
 fn request<'a>(row: &'a Row, attributes: &'a Attributes, tools: &'a [String]) -> RequestSpan<'a> {
     let session = SessionName { text: "s-1", derived: false };
     let (trace_id, span_id, parent_id) = ([1; 16], [2; 8], Some([3; 8]));
-    RequestSpan { trace_id, span_id, parent_id, row, attributes, user: "u-1", session, tools }
+    RequestSpan { trace_id, span_id, parent_id, row, attributes, user: "u-1", session, tools, content: None }
 }
 
 fn listed(span: &SpanData) -> Vec<String> {
@@ -179,4 +179,28 @@ fn the_service_has_a_name_that_no_other_attribute_replaces() {
     assert_eq!(get("service.name").as_deref(), Some("tokentail"));
     assert_eq!(get("service.version").as_deref(), Some("9"));
     assert_eq!(get("deployment.environment.name").as_deref(), Some("prod"));
+}
+
+#[test]
+fn what_was_said_is_there_only_where_it_is_handed_in() {
+    use crate::content::{Conversation, Exchange, Message};
+    let message = |role: &str, text: &str| Message { role: role.into(), text: text.into(), ..Message::default() };
+    let exchange = Exchange { messages: vec![message("user", "why?")], answer: Some(message("assistant", "so")) };
+    let shown = (Conversation { earlier: 2, is_cut: true, ..Conversation::default() }, exchange);
+    let (row, origin) = (row(), origin());
+    let with = Maker::default().request(&RequestSpan { content: Some(&shown), ..request(&row, &origin, &[]) });
+    let without = listed(&Maker::default().request(&request(&row, &origin, &[])));
+    let added: Vec<String> = listed(&with).into_iter().filter(|text| !without.contains(text)).collect();
+    assert_eq!(
+        added,
+        [
+            r#"gen_ai.input.messages=[{"parts":[{"content":"why?","type":"text"}],"role":"user"}]"#,
+            r#"gen_ai.output.messages=[{"finish_reason":"unknown","parts":[{"content":"so","type":"text"}],"role":"assistant"}]"#,
+            "tokentail.content.earlier_messages=2",
+            "tokentail.content.cut=true",
+        ]
+    );
+    let erased = (Conversation { is_erased: true, ..Conversation::default() }, Exchange::default());
+    let erased = Maker::default().request(&RequestSpan { content: Some(&erased), ..request(&row, &origin, &[]) });
+    assert_eq!(listed(&erased), without);
 }

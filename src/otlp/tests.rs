@@ -44,6 +44,7 @@ fn spans(count: u64) -> Vec<SpanData> {
         user: "",
         session: SessionName::default(),
         tools: &[],
+        content: None,
     };
     (1..=count).map(|number| Maker::default().request(&one(number))).collect()
 }

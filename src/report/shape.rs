@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::conversations::Line;
 use super::document::{amounts_json, money_json, time_json, tokens_json};
+use crate::content::{Exchange, Message};
 use crate::ledger::{Error, Moment, Session, Stored};
 
 /// Microseconds as seconds.
@@ -58,4 +60,41 @@ pub fn request(moment: &Moment, stored: &Stored) -> Result<Value, Error> {
         "anomalies": row.anomalies.iter().map(|anomaly| anomaly.label()).collect::<Vec<_>>(),
         "tools": moment.tools(row.tools)?, "chat_round": row.chat_round, "dimensions": dimensions,
     }))
+}
+
+/// A captured conversation without its text.
+#[must_use]
+pub fn conversation(line: &Line) -> Value {
+    let (known, attributes) = (&line.conversation, &line.attributes);
+    let dimensions: Map<String, Value> =
+        attributes.dimensions.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let snippet = line.snippet.iter().map(|piece| json!({"text": piece.text, "match": piece.is_match}));
+    json!({
+        "id": known.row.to_string(), "start": time_json(known.start), "gateway": attributes.gateway,
+        "route": attributes.route, "provider": attributes.provider, "model": attributes.model,
+        "consumer": attributes.consumer, "user": &*line.user,
+        "session": (!line.session.is_empty()).then_some(&line.session), "session_derived": line.is_derived,
+        "dimensions": dimensions, "messages": known.messages, "earlier": known.earlier,
+        "previous": known.previous.map(|row| row.to_string()), "logged_bytes": known.logged_bytes,
+        "stored_bytes": known.stored_bytes, "cut": known.is_cut, "redactions": known.redactions,
+        "erased": known.is_erased, "snippet": snippet.collect::<Vec<_>>(),
+    })
+}
+
+/// What was said in one conversation.
+#[must_use]
+pub fn exchange(exchange: &Exchange) -> Value {
+    json!({
+        "messages": exchange.messages.iter().map(message).collect::<Vec<_>>(),
+        "answer": exchange.answer.as_ref().map(message),
+    })
+}
+
+fn message(message: &Message) -> Value {
+    let calls =
+        message.tool_calls.iter().map(|call| json!({"id": call.id, "name": call.name, "arguments": call.arguments}));
+    json!({
+        "role": message.role, "text": message.text, "reasoning": message.reasoning,
+        "tool_calls": calls.collect::<Vec<_>>(), "tool_call_id": message.tool_call_id, "cut": message.is_cut,
+    })
 }

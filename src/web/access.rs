@@ -127,7 +127,7 @@ impl Gate {
         let identity = self.identify(peer, parts, access).await?;
         if identity.role < needed {
             let user = identity.user.as_deref().unwrap_or("this request");
-            let needed = label(needed);
+            let needed = needed.label();
             let message = format!("{user:?} lacks the role {needed}; give it that role in web.roles");
             return Err(Refusal::new(StatusCode::FORBIDDEN, "role_missing", message));
         }
@@ -260,10 +260,6 @@ fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
             Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message))
         }
     }
-}
-
-fn label(role: Role) -> &'static str {
-    Role::ALL.into_iter().find(|(other, _)| *other == role).map_or("", |(_, label)| label)
 }
 
 #[cfg(test)]

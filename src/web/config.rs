@@ -15,6 +15,12 @@ pub enum Role {
 }
 
 impl Role {
+    /// The name that users see.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        Role::ALL.into_iter().find(|(role, _)| *role == self).map_or("", |(_, label)| label)
+    }
+
     /// All roles with the names that the configuration uses.
     pub const ALL: [(Role, &'static str); 3] =
         [(Role::Metrics, "metrics"), (Role::Viewer, "viewer"), (Role::Admin, "admin")];

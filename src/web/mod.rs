@@ -30,6 +30,7 @@ pub(crate) use live::{Stamp, stamp};
 pub use route::{ROUTES, Route};
 pub use server::{Bound, bind, check, serve, serve_router};
 
+use crate::content::{Erasure, Scope};
 use crate::record::Micros;
 
 /// What the daemon provides. Every function runs beside the server's own threads and may block for a while.
@@ -68,6 +69,13 @@ pub trait App: Send + Sync + 'static {
     ///
     /// Why they cannot be removed, for people.
     fn delete_before(&self, before: Micros, by: &str) -> Result<(u64, u64), String>;
+
+    /// Erases captured conversations and the names that lead to them, and writes down who asked.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be erased, for people.
+    fn erase(&self, scope: Scope, by: &str) -> Result<Erasure, String>;
 
     /// Adds a note to an outage of a target, told by its number; whether there is such an outage.
     ///

@@ -23,6 +23,7 @@ use super::access::{Gate, Peer};
 use super::route::{Site, router};
 use super::{App, Config, Unavailable, api};
 use crate::clock::Clock;
+use crate::content::{Erasure, Scope};
 use crate::ledger::{Batch, Context, DataDir, Ledger, Options, Privacy, ROLLUP_HOUR};
 use crate::meter::{self, Gauges, Meter};
 use crate::record::{Micros, Priced, Record};
@@ -95,6 +96,10 @@ impl App for Held {
 
     fn delete_before(&self, _: Micros, _: &str) -> Result<(u64, u64), String> {
         Ok((0, 0))
+    }
+
+    fn erase(&self, _: Scope, _: &str) -> Result<Erasure, String> {
+        Ok(Erasure::default())
     }
 
     fn note(&self, _: &str, _: u64, _: &str) -> Result<bool, String> {

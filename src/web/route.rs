@@ -46,12 +46,13 @@ pub struct Route {
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// Every path that answers.
-pub static ROUTES: [Route; 16] = [
+pub static ROUTES: [Route; 17] = [
     page("/", "the page: how things stand"),
     page("/sessions", "the page: sessions"),
     page("/sessions/{*id}", "the page: one session turn by turn"),
     page("/requests", "the page: requests"),
     page("/requests/{*id}", "the page: one request and its price"),
+    page("/conversations", "the page: captured conversations and the search in them"),
     page("/usage", "the page: use by whom and when"),
     page("/consumers", "the page: consumers"),
     page("/consumers/{*name}", "the page: one consumer"),
@@ -191,7 +192,7 @@ async fn ask(site: Arc<Site>, endpoint: &'static api::Endpoint, request: Request
             let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
             let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             let base = site.gate.rules.base(host, tls);
-            let caller = api::Caller { base, user: identity.user };
+            let caller = api::Caller { base, user: identity.user, role: identity.role };
             site.api.answer(endpoint, Request::from_parts(parts, body), caller).await
         }
     }

@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::*;
+use crate::content::{Erasure, Scope};
 use crate::web::{Access, ROUTES, Role, Unavailable, api};
 
 const PAGE: &str = "# HELP x Things.\n# TYPE x counter\nx_total{a=\"b\"} 1 # {trace_id=\"c\"} 1\n# EOF\n";
@@ -29,6 +30,8 @@ struct Fake {
     metrics: Mutex<Result<String, Unavailable>>,
     ready: Mutex<Result<(), String>>,
     reloads: AtomicUsize,
+    /// What was asked to be erased, and by whom.
+    erased: Mutex<Vec<(Scope, String)>>,
     /// A scrape waits until the other end is gone.
     slow: Mutex<Option<Receiver<()>>>,
     /// Scrapes that have begun.
@@ -67,6 +70,11 @@ impl App for Fake {
         Ok((0, 0))
     }
 
+    fn erase(&self, scope: Scope, by: &str) -> Result<Erasure, String> {
+        self.erased.lock().push((scope, by.to_owned()));
+        Ok(Erasure { conversations: 2, bytes: 70, names: 1, waits_for_reader: false })
+    }
+
     fn note(&self, _: &str, _: u64, _: &str) -> Result<bool, String> {
         Ok(false)
     }
@@ -88,6 +96,7 @@ async fn start(config: Config, limits: Limits) -> Running {
         metrics: Mutex::new(Ok(PAGE.to_owned())),
         ready: Mutex::new(Ok(())),
         reloads: AtomicUsize::new(0),
+        erased: Mutex::default(),
         slow: Mutex::new(None),
         begun: Semaphore::new(0),
     });
@@ -292,6 +301,58 @@ async fn a_reload_says_what_came_of_it_and_a_form_of_another_site_cannot_ask() {
     assert_eq!((answer.status, answer.text()), (200, "{\"message\":\"reloaded\"}\n"));
     let answer = running.ask("POST", "/-/reload", "").await;
     assert_eq!((answer.status, answer.code().as_str()), (500, "reload_failed"));
+    running.stop().await;
+}
+
+/// Sends a body of JSON as the proxy's user.
+async fn post(running: &Running, path: &str, headers: &str, body: &str) -> Answer {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    talk(running.connect().await, &request).await
+}
+
+#[tokio::test]
+async fn what_was_said_is_for_administrators_only() {
+    let roles = [("root".to_owned(), Role::Admin)].into();
+    let config = Config { trusted_user_header: Some("X-User".to_owned()), roles, ..Config::default() };
+    let running = start(config, Limits::default()).await;
+    let paths = ["/api/v1/conversations", "/api/v1/conversations?q=x", "/api/v1/conversations/7"];
+    for path in paths.into_iter().chain(["/api/v1/conversations/export", "/api/v1/conversations/export?format=chat"]) {
+        let answer = running.ask("GET", path, "X-User: bob\r\n").await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "role_missing"), "{path}");
+        assert_eq!(running.ask("GET", path, "").await.code(), "user_missing", "{path}");
+        // There is no ledger to ask here, which only an administrator learns.
+        let answer = running.ask("GET", path, "X-User: root\r\n").await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "unavailable"), "{path}");
+    }
+    let body = "{\"session\":\"s\"}";
+    let json = "Content-Type: application/json\r\n";
+    let answer = post(&running, "/api/v1/conversations/erase", &format!("X-User: bob\r\n{json}"), body).await;
+    assert_eq!((answer.status, answer.code().as_str()), (403, "role_missing"));
+    let me = running.ask("GET", "/api/v1/me", "X-User: bob\r\n").await;
+    let me: serde_json::Value = serde_json::from_slice(&me.body).expect("JSON");
+    assert_eq!((&me["user"], &me["role"]), (&"bob".into(), &"viewer".into()));
+    assert!(running.app.erased.lock().is_empty());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_erased_by_a_form_of_another_site_or_by_halves() {
+    let running = start(Config::default(), Limits::default()).await;
+    let path = "/api/v1/conversations/erase";
+    let json = "Content-Type: application/json\r\n";
+    let body = "{\"user\":\"jane\"}";
+    for headers in [
+        "Content-Type: application/x-www-form-urlencoded\r\n".to_owned(),
+        format!("{json}Origin: http://evil.example\r\n"),
+        format!("{json}Sec-Fetch-Site: cross-site\r\n"),
+    ] {
+        assert!([403, 415].contains(&post(&running, path, &headers, body).await.status), "{headers}");
+    }
+    assert_eq!(running.ask("GET", path, "").await.status, 405);
+    assert!(running.app.erased.lock().is_empty());
     running.stop().await;
 }
 

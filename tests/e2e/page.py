@@ -19,7 +19,7 @@ SLASHED = "team/a/b?x=1#y %2F"
 LONG = "s" + "ß字-" * 1700
 """A session id of 10 kB; the ledger keeps a hash of it, and its address leads there all the same."""
 
-PAGES = ("/", "/sessions", "/requests", "/usage", "/consumers", "/cost", "/sla", "/status")
+PAGES = ("/", "/sessions", "/requests", "/conversations", "/usage", "/consumers", "/cost", "/sla", "/status")
 
 MODELS = [("qwen-plus", "aliyun"), ("gpt-4o", "openai"), ("deepseek-v4-flash", "deepseek"), ("acme-chat-32b", "vllm")]
 
@@ -125,7 +125,9 @@ class Traffic:
 class Site(Process):
     """A running `tokentail run` with something to look at on every page."""
 
-    def __init__(self, case, web=None, empty=False):
+    def __init__(self, case, web=None, empty=False, user=None):
+        # Who asks whether it is ready, where a proxy says who that is.
+        self.headers = {"X-User": user} if user else {}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.traffic = Traffic(case.folder / "log" / "access.log")
@@ -144,9 +146,13 @@ class Site(Process):
             "cost": {"budgets": [{"name": "sales-day", "filter": {"team": "sales"}, "unit": "requests", "limit": 20, "period": "day"}]},
             "probes": [{"name": "self", "kind": "http", "url": f"{self.url}/-/healthy", "interval": "1s", "timeout": "1s"}],
             "web": {"trace_url": "https://traces.example/{trace_id}"} | (web or {}),
-        }))
+        } | self.settings()))
         super().__init__(case, "tokentail", [case.binary, "run", "--config", self.config])
         self.ready()
+
+    def settings(self):
+        """Further sections of the configuration."""
+        return {}
 
     def fill(self):
         for session in range(70):
@@ -160,7 +166,7 @@ class Site(Process):
     def ready(self):
         def counted():
             require(self.alive(), f"tokentail ended by itself:\n{self.tail()}")
-            answer = fetch(self.port, "/api/v1/status")
+            answer = fetch(self.port, "/api/v1/status", self.headers)
             sources = json.loads(answer[2])["sources"] if answer and answer[0] == 200 else []
             return sources and sources[0]["lines"] >= self.traffic.count
 

@@ -144,6 +144,17 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ("/api/v1/sla/outages", &["", "?since=7d&target=chat&limit=3"]),
     ("/api/v1/prices", &["", "?provider=openai&limit=1000"]),
     ("/api/v1/prices/match", &["?model=gpt-4o", "?model=none&provider=openai&at=2026-01-01"]),
+    (
+        "/api/v1/conversations",
+        &[
+            "",
+            "?q=%22order%20number%22&session=long-session&limit=2",
+            "?model=gpt-4o&consumer=app&user=alice&gateway=higress&month=2026-11&mode=stream&route=x",
+        ],
+    ),
+    // Nothing is captured here.
+    ("/api/v1/conversations/{id}", &[]),
+    ("/api/v1/me", &[""]),
     ("/api/v1/status", &[""]),
     ("/api/v1/openapi.json", &[""]),
 ];
@@ -280,6 +291,57 @@ fn what_is_not_allowed_names_the_parameter_the_value_and_what_is() {
     }
     assert!(refused(&sidecar, "/api/v1/sla?target=chta", 404).1.contains("`chat`"));
     assert_eq!(sidecar.ask("POST", "/api/v1/sessions", &[]).status, 405);
+}
+
+#[test]
+fn nothing_is_known_of_what_was_said_where_nothing_is_captured() {
+    let (sidecar, folder) = start();
+    assert_eq!(get(&sidecar, "/api/v1/conversations")["conversations"], json!([]));
+    assert_eq!(refused(&sidecar, "/api/v1/conversations/1", 404).0, "not_found");
+    assert_eq!(get(&sidecar, "/api/v1/requests/1")["content_url"], Value::Null);
+    assert_eq!(get(&sidecar, "/api/v1/sessions/long-session")["content_url"], Value::Null);
+    assert_eq!(get(&sidecar, "/api/v1/me")["capture"], json!({"gateways": [], "consumers": []}));
+    assert_eq!(get(&sidecar, "/api/v1/consumers/app")["consumer"]["captured"], false);
+    for (format, text) in [("jsonl", ""), ("chat", ""), ("json", "[]\n")] {
+        let answer = sidecar.get(&format!("/api/v1/conversations/export?format={format}"));
+        assert_eq!((answer.status, answer.text()), (200, text.to_owned()), "{format}");
+    }
+    let data = folder.path().join("data");
+    let listed = run(arguments!["conversations", "list", "--data-dir", data]).expect_code(0).stdout;
+    assert!(listed.contains("content.capture is off"), "{listed}");
+    let shown = run(arguments!["conversations", "show", "1", "--data-dir", data]).expect_code(1).stdout;
+    assert!(shown.contains("no captured conversation `1`"), "{shown}");
+}
+
+#[test]
+fn what_is_to_be_erased_is_said_by_exactly_one_field_that_is_not_empty() {
+    let (sidecar, folder) = start();
+    let erase = |body: &Value| post(&sidecar, "/api/v1/conversations/erase", &body.to_string(), &[]);
+    for (body, says) in [
+        (json!({}), "exactly one"),
+        (json!({"session": "a", "user": "b"}), "exactly one"),
+        (json!({"user": ""}), "not empty"),
+        (json!({"conversation": "x"}), "the id of a conversation"),
+        (json!({"before": "2999-01-01"}), "lies in the future"),
+        (json!({"everything": "yes"}), "there is no parameter"),
+    ] {
+        let (status, answer) = erase(&body);
+        assert_eq!(status, 400, "{body}: {answer}");
+        assert!(answer.to_string().contains(says), "{body}: {answer}");
+    }
+    let (status, answer) = erase(&json!({"before": "2020-01-01"}));
+    assert_eq!((status, &answer["conversations"]), (200, &json!(0)), "{answer}");
+    // Beside a running sidecar the command leaves the writing to it, and without a word it does nothing.
+    let data = folder.path().join("data");
+    let one = ["conversations", "erase", "--session", "a", "--data-dir"];
+    let unsaid = run(arguments![one[0], one[1], one[2], one[3], one[4], data]).expect_code(2).stderr;
+    assert!(unsaid.contains("--yes"), "{unsaid}");
+    let beside = run(arguments![one[0], one[1], one[2], one[3], one[4], data, "--yes"]).expect_code(2).stderr;
+    assert!(beside.contains("POST /api/v1/conversations/erase"), "{beside}");
+    for wrong in [&["--session", ""][..], &["--session", "a", "--user", "b"], &[]] {
+        let arguments = arguments!["conversations", "erase", "--data-dir", data, "--yes"];
+        run(arguments.into_iter().chain(wrong.iter().map(std::ffi::OsString::from))).expect_code(2);
+    }
 }
 
 #[test]

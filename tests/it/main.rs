@@ -4,6 +4,7 @@ mod api;
 mod boards;
 mod commands;
 mod content;
+mod conversations;
 mod durability;
 mod gateway;
 mod http;

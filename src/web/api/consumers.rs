@@ -40,6 +40,7 @@ fn sorts() -> Vec<&'static str> {
 struct Used {
     figures: BTreeMap<String, Figures>,
     models: BTreeMap<String, Vec<String>>,
+    gateways: BTreeMap<String, Vec<String>>,
     sessions: BTreeMap<String, u64>,
     /// First and last start of a request, of all time.
     seen: BTreeMap<String, (Micros, Micros)>,
@@ -64,6 +65,15 @@ impl Used {
             figures.entry(consumer.clone()).or_default().add(&found);
             models.entry(consumer).or_default().extend((!model.is_empty()).then_some(model));
         }
+        let mut gateways = BTreeMap::<String, Vec<String>>::new();
+        // Elsewhere it makes no difference by which gateway a consumer came.
+        if !asked.instance.capture.is_off() {
+            let by = ["consumer", "gateway"].iter().map(|name| asked.column(moment, name)).collect::<Result<_, _>>()?;
+            for (values, _) in totals(moment, &Question { by, ..question.clone() })?.groups {
+                let [consumer, gateway] = <[String; 2]>::try_from(values).unwrap_or_default();
+                gateways.entry(consumer).or_default().push(gateway);
+            }
+        }
         let (names, sessions) = by_name(|number| moment.session_counts(question.since, question.until, number))?;
         let sessions =
             sessions.into_iter().filter_map(|(number, count)| Some((names.get(number as usize)?.clone(), count)));
@@ -71,7 +81,7 @@ impl Used {
         let seen = seen.into_iter().filter_map(|(number, seen)| Some((names.get(number as usize)?.clone(), seen)));
         let instance = &asked.instance;
         let budgets = budget::standings(moment, &instance.zone, &instance.budgets, instance.now)?;
-        Ok(Used { figures, models, sessions: sessions.collect(), seen: seen.collect(), budgets })
+        Ok(Used { figures, models, gateways, sessions: sessions.collect(), seen: seen.collect(), budgets })
     }
 
     fn told(&self, asked: &Asked<'_>, name: &str, figures: &Figures) -> Value {
@@ -84,9 +94,17 @@ impl Used {
             "sessions": self.sessions.get(name).copied().unwrap_or(0), "first_seen": seen.map(|(first, _)| shape::time(*first)),
             "last_seen": seen.map(|(_, last)| shape::time(*last)), "models": self.models.get(name).cloned().unwrap_or_default(),
             "budgets": budgets.get_mut("budgets").map(Value::take),
-            // Contents are not kept by this version.
-            "captured": false,
+            "captured": self.is_captured(asked, name),
         })
+    }
+
+    /// Whether what a consumer says is kept, by any gateway that it used.
+    fn is_captured(&self, asked: &Asked<'_>, name: &str) -> bool {
+        let capture = &asked.instance.capture;
+        // The configuration names it as the log does; the ledger may have a pseudonym of it.
+        let named = |logged: &String| asked.consumer_names(logged).iter().any(|stored| stored == name);
+        let gateways = self.gateways.get(name).map_or(&[][..], Vec::as_slice);
+        gateways.iter().any(|gateway| capture.covers(gateway, name)) || capture.consumers.iter().any(named)
     }
 }
 

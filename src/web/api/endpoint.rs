@@ -70,6 +70,12 @@ impl Endpoint {
         Endpoint { method: Method::GET, path, role: Role::Viewer, about, query, body: &[], answer }
     }
 
+    /// The same for administrators only.
+    pub(super) const fn for_admins(mut self) -> Endpoint {
+        self.role = Role::Admin;
+        self
+    }
+
     /// Everything that its query takes.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
         self.query.iter().flat_map(|set| set.iter())

@@ -67,7 +67,7 @@ fn export(
     let filter = asked.requests(&moment, period)?;
     let format = Format::ALL.into_iter().find(|format| asked.text("format") == Some(format.label()));
     let format = format.unwrap_or_default();
-    let mut pipe = start.file(format.media_type(), &name(asked, what, period, format));
+    let mut pipe = start.file(format.media_type(), &file_name(asked, what, period, format.label()));
     match write(&moment, &filter, format, &mut pipe).map(|_| pipe.flush()) {
         Ok(Ok(())) => Ok(()),
         // Whoever asked has gone.
@@ -77,12 +77,12 @@ fn export(
 }
 
 /// A file's name with the days that it covers.
-fn name(asked: &Asked<'_>, what: &str, period: Period, format: Format) -> String {
+pub(super) fn file_name(asked: &Asked<'_>, what: &str, period: Period, end: &str) -> String {
     let day = |at: Option<i64>| {
         let at = Timestamp::from_microsecond(at?).ok()?;
         Some(format!("-{}", at.to_zoned(asked.zone.clone()).date()))
     };
     let (first, last) = (day(period.since), day(period.until.map(|until| until - 1)));
     let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
-    format!("tokentail-{what}{first}{last}.{}", format.label())
+    format!("tokentail-{what}{first}{last}.{end}")
 }

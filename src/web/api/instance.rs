@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
+use crate::content::{Capture, Key};
 use crate::ledger::Privacy;
 use crate::meter::{SinkGauges, SlaGauges};
 use crate::pricing::{Budget, ExchangeRate, Table};
@@ -47,6 +48,10 @@ pub struct Instance {
     pub trace_url: Option<String>,
     /// How the first sink groups requests into traces; `None` where no trace is sent.
     pub traces: Option<Grouping>,
+    /// Whose content is captured.
+    pub capture: Capture,
+    /// The key of captured content, where it is encrypted.
+    pub content_key: Option<Key>,
 }
 
 /// What the instance is doing.
@@ -120,6 +125,8 @@ impl Instance {
             answer_within: Span::from_micros(1_500_000),
             trace_url: None,
             traces: None,
+            capture: Capture::default(),
+            content_key: None,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod asked;
 mod consumers;
+mod conversations;
 mod cost;
 mod endpoint;
 mod exports;
@@ -46,6 +47,7 @@ struct Resource {
 static RESOURCES: &[Resource] = &[
     Resource { endpoints: requests::ENDPOINTS, schemas: include_str!("requests.json") },
     Resource { endpoints: sessions::ENDPOINTS, schemas: include_str!("sessions.json") },
+    Resource { endpoints: conversations::ENDPOINTS, schemas: include_str!("conversations.json") },
     Resource { endpoints: usage::ENDPOINTS, schemas: include_str!("usage.json") },
     Resource { endpoints: stats::ENDPOINTS, schemas: include_str!("stats.json") },
     Resource { endpoints: cost::ENDPOINTS, schemas: include_str!("cost.json") },

@@ -62,6 +62,21 @@ pub(super) fn document(base: &str) -> Value {
     })
 }
 
+/// The types of a file, by the formats that may be asked for.
+fn file(endpoint: &Endpoint) -> Value {
+    let format = endpoint.parameters().find(|parameter| parameter.name == "format");
+    let formats = format.map_or(Value::Null, |format| format.kind.schema());
+    let takes = |name: &str| formats["enum"].as_array().is_some_and(|list| list.iter().any(|known| known == name));
+    let mut content = json!({
+        "application/jsonl": {"schema": {"type": "string"}},
+        "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+    });
+    if let (true, Some(map)) = (takes("csv"), content.as_object_mut()) {
+        map.insert("text/csv".to_owned(), json!({"schema": {"type": "string"}}));
+    }
+    content
+}
+
 fn operation(endpoint: &Endpoint) -> Value {
     let mut parameters: Vec<Value> = Vec::new();
     if let Some((_, name)) = endpoint.variable() {
@@ -74,10 +89,7 @@ fn operation(endpoint: &Endpoint) -> Value {
     let mut responses = Map::new();
     let content = match endpoint.answer {
         Answer::Value { schema, .. } => json!({"application/json": {"schema": reference(schema)}}),
-        Answer::File(_) => json!({
-            "text/csv": {"schema": {"type": "string"}}, "application/jsonl": {"schema": {"type": "string"}},
-            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
-        }),
+        Answer::File(_) => file(endpoint),
     };
     responses.insert("200".to_owned(), json!({"description": endpoint.about, "content": content}));
     for (status, about) in PROBLEMS {

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 
 use crate::ledger;
 use crate::wording::{listed, nearest, quoted};
+use crate::{content, report::conversations};
 
 /// An answer that is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,5 +93,34 @@ impl From<ledger::Error> for Problem {
         }
         tracing::error!("an answer of the API failed: failed to {error}");
         Problem::internal()
+    }
+}
+
+impl From<content::Error> for Problem {
+    fn from(error: content::Error) -> Problem {
+        let told = format!("failed to {error}");
+        match error {
+            content::Error::TooSlow => Problem::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", told),
+            content::Error::Cursor => Problem::bad(format!("the parameter `cursor`: {told}")),
+            content::Error::NoWord(_) => Problem::bad(format!("the parameter `q`: {told}")),
+            content::Error::NoIndex => Problem::unavailable(told),
+            error => {
+                tracing::error!("an answer of the API failed: failed to {error}");
+                Problem::internal()
+            }
+        }
+    }
+}
+
+impl From<conversations::Error> for Problem {
+    fn from(error: conversations::Error) -> Problem {
+        match error {
+            conversations::Error::Ledger(error) => error.into(),
+            conversations::Error::Content(error) => error.into(),
+            error @ conversations::Error::Write(_) => {
+                tracing::error!("an answer of the API failed: failed to {error}");
+                Problem::internal()
+            }
+        }
     }
 }

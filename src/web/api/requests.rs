@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::asked::Asked;
+use super::conversations;
 use super::endpoint::Endpoint;
 use super::filter::{LIST, PERIOD, REQUESTS, USUAL};
 use super::parameter::{Kind, Parameter};
@@ -10,6 +11,7 @@ use super::problem::Problem;
 use super::shape;
 use crate::ledger::{Moment, Order, PageEnd, RequestList, RequestSort, Stored};
 use crate::pricing::{self, Request, Row, explain_by};
+use crate::report::conversations::of_rows;
 use crate::session::Name;
 use crate::session::id::DerivedId;
 use crate::wording::{hex, quoted};
@@ -137,8 +139,19 @@ fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
         "request": described(asked, &moment, &stored)?, "cost": cost, "kinds": kinds, "price_row": price_row,
         "price_row_id": price_row.as_ref().map(Row::id), "arithmetic": arithmetic, "logged_cost": logged,
         "trace_id": trace, "trace_url": trace.as_deref().and_then(|trace| asked.trace_page(trace)),
+        "content_url": content(asked, row.id)?,
     });
     Ok(shape::answer(asked, says))
+}
+
+/// Where administrators read what a request asked and was answered; `None` where it is not kept.
+///
+/// # Errors
+/// Content cannot be read.
+fn content(asked: &Asked<'_>, row: i64) -> Result<Option<String>, Problem> {
+    let Some(reader) = conversations::reader(asked, Some(asked.deadline.clone()))? else { return Ok(None) };
+    let is_kept = !of_rows(&reader, &[row])?.is_empty();
+    Ok(is_kept.then(|| asked.page("/api/v1/conversations/", &row.to_string())))
 }
 
 fn delete(asked: &Asked<'_>) -> Result<Value, Problem> {

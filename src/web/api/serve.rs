@@ -17,6 +17,7 @@ use super::asked::{Asked, Raw};
 use super::endpoint::{Answer, Endpoint};
 use super::problem::Problem;
 use super::stream::Start;
+use crate::web::config::Role;
 use crate::web::{App, reply};
 
 /// Questions that are answered at one time; each may keep a core and some MiB busy.
@@ -48,6 +49,8 @@ pub(crate) struct Caller {
     pub(crate) base: String,
     /// The user, where one had to say.
     pub(crate) user: Option<String>,
+    /// What that user may do.
+    pub(crate) role: Role,
 }
 
 impl Api {

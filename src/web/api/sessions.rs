@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::asked::Asked;
+use super::conversations;
 use super::endpoint::Endpoint;
 use super::filter::{LIST, PERIOD, USUAL};
 use super::parameter::{Kind, Parameter};
@@ -121,6 +122,7 @@ fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
         }))
     };
     let trace = page.turns.last().map(|turn| requests::trace(asked, moment, &turn.stored)).transpose()?.flatten();
+    let content = content(asked, &session)?;
     let mut session = described(asked, &session);
     if let Some(map) = session.as_object_mut() {
         map.insert("trace_url".to_owned(), json!(trace.as_deref().and_then(|trace| asked.trace_page(trace))));
@@ -130,6 +132,20 @@ fn show(asked: &Asked<'_>) -> Result<Value, Problem> {
     let turns: Vec<Value> = page.turns.iter().map(told).collect::<Result<_, _>>()?;
     let says = json!({
         "session": session, "turns": turns, "more": next.is_some(), "next": next, "removed": page.removed,
+        "content_url": content,
     });
     Ok(shape::answer(asked, says))
+}
+
+/// Where administrators find what was said in a session; `None` where nothing was ever captured.
+///
+/// # Errors
+/// Content cannot be read.
+fn content(asked: &Asked<'_>, session: &Session) -> Result<Option<String>, Problem> {
+    let list = |name: &str| shape::encoded(&name.replace('\\', "\\\\").replace(',', "\\,"));
+    let address = || {
+        let (session, gateway) = (list(&session.name), list(&session.gateway));
+        format!("{}/api/v1/conversations?session={session}&gateway={gateway}", asked.caller.base)
+    };
+    Ok(conversations::reader(asked, Some(asked.deadline.clone()))?.map(|_| address()))
 }

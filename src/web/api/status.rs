@@ -9,13 +9,25 @@ use super::problem::Problem;
 use super::shape;
 use crate::ledger::Extent;
 
-pub(super) static ENDPOINTS: &[Endpoint] = &[Endpoint::get(
-    "/api/v1/status",
-    "the instance itself: logs with lag, sinks, jobs, ledger, probes",
-    &[],
-    "Status",
-    status,
-)];
+pub(super) static ENDPOINTS: &[Endpoint] = &[
+    Endpoint::get(
+        "/api/v1/status",
+        "the instance itself: logs with lag, sinks, jobs, ledger, probes",
+        &[],
+        "Status",
+        status,
+    ),
+    Endpoint::get("/api/v1/me", "who asks, with which role, and whose content is captured", &[], "Me", me),
+];
+
+fn me(asked: &Asked<'_>) -> Result<Value, Problem> {
+    let (caller, capture) = (&asked.caller, &asked.instance.capture);
+    let says = json!({
+        "user": caller.user, "role": caller.role.label(),
+        "capture": {"gateways": capture.gateways, "consumers": capture.consumers},
+    });
+    Ok(shape::answer(asked, says))
+}
 
 fn status(asked: &Asked<'_>) -> Result<Value, Problem> {
     let status = asked.app.status();

@@ -8,6 +8,7 @@ import { parse } from "./place.js";
 import { choose, language, load, t } from "./words.js";
 import consumer from "./pages/consumer.js";
 import consumers from "./pages/consumers.js";
+import conversations from "./pages/conversations.js";
 import cost from "./pages/cost.js";
 import overview from "./pages/overview.js";
 import request from "./pages/request.js";
@@ -26,6 +27,7 @@ const PAGES = {
   "": { list: overview },
   sessions: { list: sessions, one: session },
   requests: { list: requests, one: request },
+  conversations: { list: conversations },
   usage: { list: usage },
   consumers: { list: consumers, one: consumer },
   cost: { list: cost },

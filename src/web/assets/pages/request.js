@@ -1,11 +1,13 @@
 // One request, and how its cost was worked out.
 
-import { get } from "../api.js";
+import { Problem, get } from "../api.js";
+import { attempt, barred, isOn, me } from "../captured.js";
 import { h } from "../dom.js";
 import { consumerLink, costOf, list, modelLink, outcome, sessionLink, tokenBar, trace } from "../figures.js";
 import { count, foreign, length, money, stamp, time } from "../format.js";
-import { badge, cards, empty, facts, section } from "../panel.js";
+import { badge, cards, empty, facts, section, trouble } from "../panel.js";
 import { to } from "../place.js";
+import { exchange } from "../said.js";
 import { table } from "../table.js";
 import { named, t } from "../words.js";
 import { lengthBar } from "./session.js";
@@ -17,7 +19,11 @@ export default {
   title: (place, data) => (data ? t("request.title", { time: stamp(data.request.start) }) : t("request.untold", { id: place.id })),
   above: () => ["requests", t("nav.requests")],
 
-  load: (place, signal) => get(`requests/${encodeURIComponent(place.id)}`, {}, signal),
+  async load(place, signal) {
+    const [answer, who] = await Promise.all([get(`requests/${encodeURIComponent(place.id)}`, {}, signal), me(signal)]);
+    if (!answer.content_url || who.role !== "admin") return { ...answer, who };
+    return { ...answer, who, said: await attempt(get(`conversations/${encodeURIComponent(place.id)}`, {}, signal)) };
+  },
 
   view(data) {
     const { request, kinds, price_row: row, arithmetic, logged_cost: logged } = data;
@@ -53,10 +59,16 @@ export default {
           logged ? h("p", {}, t("request.logged"), " ", money(logged, { exact: true })) : null,
           arithmetic.length ? h("pre", { class: "arithmetic", tabindex: 0, "aria-label": t("request.price") }, arithmetic.join("\n")) : null,
           row ? facts([...PRICE.map((name) => [named("price", name), row[name] === undefined || row[name] === null ? null : foreign(String(row[name]))]), [t("price.id"), data.price_row_id ? foreign(data.price_row_id) : null]]) : null)),
-      section(t("session.content"), {}, h("p", { class: "about" }, t("session.content.off"))),
+      section(t("session.content"), {}, content(data)),
     ];
   },
 };
+
+function content({ who, said, content_url: address }) {
+  if (!address) return h("p", { class: "about" }, t(isOn(who) ? "content.none" : "session.content.off"));
+  if (said instanceof Problem) return trouble(said, {});
+  return barred(who) ?? exchange(said);
+}
 
 /// The price table's names of kinds by the ones whose colours they have.
 const COLOURS = { input: "uncached_input", cache_write_5m: "cache_write", cache_write_1h: "cache_write" };

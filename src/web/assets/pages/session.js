@@ -1,12 +1,13 @@
 // One session, turn by turn.
 
-import { get } from "../api.js";
+import { Problem, get } from "../api.js";
+import { attempt, barred, conversation, exporting, isOn, me } from "../captured.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
 import { KINDS, allTokens, consumerLink, costOf, kindsOf, list, modelLink, outcome, tokenBar, trace } from "../figures.js";
 import { asNumber, compact, count, currencies, foreign, length, monies, time } from "../format.js";
-import { badge, bar, cards, facts, legend, section } from "../panel.js";
-import { to } from "../place.js";
+import { badge, bar, cards, facts, legend, section, trouble } from "../panel.js";
+import { literal, to } from "../place.js";
 import { pager, table } from "../table.js";
 import { named, t } from "../words.js";
 import { amount } from "./overview.js";
@@ -17,7 +18,15 @@ export default {
 
   above: () => ["sessions", t("nav.sessions")],
 
-  load: (place, signal) => get(`sessions/${encodeURIComponent(place.id)}`, { gateway: place.query.get("gateway"), cursor: place.query.get("cursor"), limit: 200 }, signal),
+  async load(place, signal) {
+    const [answer, who] = await Promise.all([get(`sessions/${encodeURIComponent(place.id)}`, { gateway: place.query.get("gateway"), cursor: place.query.get("cursor"), limit: 200 }, signal), me(signal)]);
+    const { session, turns } = answer;
+    if (!answer.content_url || who.role !== "admin" || !turns.length) return { ...answer, who };
+    // The end of the time asked for is not in it.
+    const until = new Date(Date.parse(turns[turns.length - 1].request.start) + 1).toISOString();
+    const which = { session: literal("session", session.session), gateway: literal("gateway", session.gateway), since: turns[0].request.start, until, limit: 1000 };
+    return { ...answer, who, kept: await attempt(get("conversations", which, signal)) };
+  },
 
   view(data, place) {
     const { session, turns } = data;
@@ -45,10 +54,27 @@ export default {
         ])),
         section(t("session.tokens"), {}, tokens(session.tokens), turns.length > 1 ? running(turns) : null)),
       section(t("session.turns"), { about: t("session.turns.about") }, legend([["first", t("column.first_token")], ["rest", t("session.rest")], ...KINDS.map((kind) => [`kind-${kind}`, named("kind", kind)])]), turnTable(turns), pager(place, data, turns.length, t("pager.earlier")), data.removed ? h("p", { class: "about" }, t("session.removed", { n: count(data.removed) })) : null),
-      section(t("session.content"), {}, h("p", { class: "about" }, t("session.content.off"))),
+      content(data),
     ];
   },
 };
+
+/// What was said, turn by turn.
+function content({ session, turns, who, kept, content_url: address }) {
+  const say = (text) => section(t("session.content"), {}, h("p", { class: "about" }, text));
+  if (!address && !isOn(who)) return say(t("session.content.off"));
+  const without = barred(who);
+  if (without) return section(t("session.content"), {}, without);
+  if (kept instanceof Problem) return section(t("session.content"), {}, trouble(kept, {}));
+  const known = new Map((kept?.conversations ?? []).map((one) => [one.id, one]));
+  const said = turns.filter(({ request }) => known.has(request.id));
+  if (!said.length) return say(t("content.none"));
+  const aside = exporting({ session: session.session, gateway: session.gateway });
+  return section(t("session.content"), { aside }, h("div", { class: "turns" }, said.map(({ number, request }) =>
+    h("div", { class: "turn", key: request.id },
+      h("div", { class: "turn-head" }, h("strong", {}, h("a", { href: to("requests", request.id) }, t("session.turn", { n: count(number) }))), h("span", { class: "dim" }, time(request.start)), request.model ? h("span", { class: "dim" }, foreign(request.model)) : null),
+      conversation(known.get(request.id))))));
+}
 
 function tokens(all) {
   const kinds = kindsOf(all);
