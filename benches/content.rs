@@ -4,6 +4,7 @@
 //! `cargo bench --bench content`. The text is made up of sentences with other words in them each time, English and Chinese, some
 //! with code: no more alike than what people ask, which no made-up text can prove. `TOKENTAIL_BENCH_CONVERSATIONS` sets another
 //! number.
+#![expect(clippy::indexing_slicing, reason = "a benchmark may end where it is wrong")]
 
 use std::io::Write as _;
 use std::path::Path;

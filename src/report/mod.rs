@@ -15,6 +15,8 @@ pub mod anomaly;
 pub mod budget;
 mod by;
 pub mod conversations;
+#[cfg(test)]
+mod conversations_tests;
 pub mod cost;
 pub mod document;
 pub mod exchange;

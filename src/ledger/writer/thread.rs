@@ -405,7 +405,20 @@ impl Thread {
         let tried = self.cleaned.is_some_and(|at| now.saturating_duration_since(at) < FOLD_INTERVAL);
         if self.ledger.is_unclean() && !tried {
             self.cleaned = Some(now);
-            self.attempt("content_cleaning", |ledger| ledger.clean().map(|_| ()))?;
+            let mut is_clean = false;
+            let before = self.status.lock().jobs.get("content_cleaning").copied();
+            self.attempt("content_cleaning", |ledger| {
+                is_clean = ledger.clean()?;
+                Ok(())
+            })?;
+            if !is_clean {
+                // It is no success that a reader still holds what was erased.
+                let mut status = self.status.lock();
+                match before {
+                    Some(before) => status.jobs.insert("content_cleaning", before),
+                    None => status.jobs.remove("content_cleaning"),
+                };
+            }
         }
         Ok(())
     }
