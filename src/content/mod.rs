@@ -23,7 +23,7 @@ mod exchange;
 mod heard;
 mod partition;
 mod reader;
-pub mod redact;
+mod redact;
 mod snippet;
 mod store;
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! What was said: nothing of it anywhere unless it is captured, and nothing of it in what is printed and logged.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde_json::json;
+use tokentail::content::{Exchange, Reader};
 
 use crate::arguments;
-use crate::gateway::Line;
-use crate::program::{Ran, run};
+use crate::gateway::{Line, append};
+use crate::program::{Ran, Sidecar, run};
 
+/// The lines are older than what is kept of content by default.
+const KEPT: &str = "retention: {content: 36500d}\n";
 const MARKER: &str = "zebra-quartz-4711";
 
 /// Lines that hold the marker wherever a gateway logs what was said, one of them broken by its user agent.
@@ -75,11 +79,90 @@ fn without_capture_not_a_byte_of_what_was_said_is_kept_or_printed() {
     }
 }
 
+/// Texts of the captured conversations by row.
+fn captured(data: &Path) -> BTreeMap<i64, Vec<String>> {
+    let Some(reader) = Reader::open(data, None, None).unwrap() else { return BTreeMap::new() };
+    let bodies = reader.bodies(&(1..=9).collect::<Vec<i64>>()).unwrap();
+    let texts = |exchange: Exchange| {
+        let all = exchange.messages.into_iter().chain(exchange.answer);
+        all.map(|message| format!("{} {}", message.role, message.text)).collect()
+    };
+    bodies.into_iter().map(|(row, (_, exchange))| (row, texts(exchange))).collect()
+}
+
 #[test]
-fn with_capture_nothing_of_it_is_printed_or_logged() {
+fn with_capture_it_is_kept_and_nothing_of_it_is_printed_or_logged() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = ingest(folder.path(), "content: {capture: {gateways: [higress]}}\n");
+    let ran = ingest(folder.path(), &format!("content: {{capture: {{gateways: [higress]}}}}\n{KEPT}"));
     assert!(!ran.stdout.contains(MARKER) && !ran.stderr.contains(MARKER), "{}", ran.stderr);
+    let captured = captured(&folder.path().join("data"));
+    let [asked, answered] = ["user zebra-quartz-4711 asked", "assistant zebra-quartz-4711 answered"];
+    assert_eq!(captured.len(), 3);
+    assert_eq!(captured[&1], ["system zebra-quartz-4711", asked, answered]);
+    // The first session's second request repeats the first, the broken line's too.
+    assert_eq!((captured[&2].len(), &captured[&3]), (3, &vec![answered.to_owned()]));
+}
+
+/// The `index`th turn of a conversation, which sends all turns before again.
+fn turn(index: u64) -> String {
+    let mut messages = Vec::new();
+    for before in 1..=index {
+        messages.push(json!({"role": "user", "content": format!("question {before}")}));
+        if before < index {
+            messages.push(json!({"role": "assistant", "content": format!("answer {before}")}));
+        }
+    }
+    let ai_log = json!({
+        "answer": format!("answer {index}"), "messages": messages, "model": "gpt-4o", "input_token": 5, "output_token": 6,
+        "session_id": "sess-1",
+    });
+    Line::numbered(index).around(&ai_log.to_string())
+}
+
+fn of_turn(index: u64) -> Vec<String> {
+    vec![format!("user question {index}"), format!("assistant answer {index}")]
+}
+
+#[test]
+fn a_history_is_stored_once_across_restarts_and_a_line_that_comes_twice_adds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("config.yaml"), folder.path().join("data"));
+    fs::write(&file, format!("content: {{capture: {{consumers: [x], gateways: [\"*\"]}}}}\n{KEPT}")).unwrap();
+    for (number, lines) in [turn(1), turn(2) + &turn(1), turn(2) + &turn(3)].iter().enumerate() {
+        let log = folder.path().join(format!("{number}.log"));
+        fs::write(&log, lines).unwrap();
+        run(arguments!["ingest", "--format", "higress", "--config", file, "--data-dir", data, log]).expect_code(0);
+    }
+    let want: BTreeMap<i64, Vec<String>> =
+        (1_u64..=3).map(|index| (i64::try_from(index).unwrap(), of_turn(index))).collect();
+    assert_eq!(captured(&data), want);
+    let thread = Reader::open(&data, None, None).unwrap().unwrap().thread(3).unwrap();
+    assert_eq!(thread.len(), 3, "each turn knows the one before");
+}
+
+#[test]
+fn capture_is_switched_by_reload_and_what_was_captured_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (folder.path().join("config.yaml"), folder.path().join("higress.log"));
+    let configure = |content: &str| {
+        fs::write(&file, format!("data_dir: data\nsources: [{{name: higress, path: higress.log}}]\n{KEPT}{content}"))
+            .unwrap();
+    };
+    configure("");
+    append(&log, turn(1).as_bytes());
+    let sidecar = Sidecar::start(arguments!["--config", file]);
+    sidecar.wait_lines(1);
+    for (index, content) in [(2, "content: {capture: {gateways: [higress]}}\n"), (3, ""), (4, "content:\n")] {
+        configure(content);
+        let reloaded =
+            sidecar.ask("POST", "/-/reload", &[("Content-Type", "application/json"), ("Content-Length", "0")]);
+        assert_eq!(reloaded.status, 200, "{}", reloaded.text());
+        append(&log, turn(index).as_bytes());
+        sidecar.wait_lines(index);
+    }
+    let captured = captured(&folder.path().join("data"));
+    assert_eq!(captured.keys().collect::<Vec<_>>(), [&2]);
+    assert_eq!(captured[&2].len(), 4, "what came before capture is new to it");
 }
 
 #[test]

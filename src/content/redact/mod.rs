@@ -32,11 +32,8 @@ const OPEN: &str = "‹";
 const CLOSE: &str = "›";
 const PAD: &str = "·";
 
-/// Compiles a user's own expression.
-///
-/// # Errors
-/// It is no expression, or too large.
-pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+/// Compiles a user's own expression, within the bounds that the configuration is checked by.
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED).build()
 }
 
