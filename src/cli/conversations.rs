@@ -362,16 +362,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
         return Err(Failure::failed(""));
     }
     if arguments.json {
-        let values: Vec<Value> = told
-            .iter()
-            .map(|told| {
-                let mut value = shape::exchange(&told.exchange);
-                if let Some(map) = value.as_object_mut() {
-                    map.insert("conversation".to_owned(), shape::conversation(&told.line));
-                }
-                value
-            })
-            .collect();
+        let values: Vec<Value> = told.iter().map(shape::told).collect();
         return match values.first() {
             Some(value) if !arguments.whole => output::json(value),
             _ => output::json(&json!({"turns": values})),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::shape;
 use crate::content::{self, Conversation, Exchange, Fragment, Hit, Message, Reader, Shown, ToolCall};
 use crate::ledger::{self, Moment, RequestFilter};
 use crate::record::Attributes;
@@ -202,7 +203,7 @@ pub fn export(
         reader.each(&filter, |shown: Shown| -> Result<(), Error> {
             let row = shown.0.row;
             let value = match form {
-                Form::Jsonl | Form::Json => json(&told(moment, shown)?),
+                Form::Jsonl | Form::Json => shape::told(&told(moment, shown)?),
                 // The last turn of a conversation tells all of it.
                 Form::Chat if reader.goes_on(row, through)? => return Ok(()),
                 Form::Chat => match joined(&reader.thread(row)?) {
@@ -223,30 +224,6 @@ pub fn export(
         out.write_all(b"]\n")?;
     }
     Ok(written)
-}
-
-/// A conversation as exports have it.
-fn json(told: &Told) -> Value {
-    let Line { conversation, attributes, session, user, .. } = &told.line;
-    let start =
-        jiff::Timestamp::from_microsecond(conversation.start).map_or(Value::Null, |time| time.to_string().into());
-    json!({
-        "row": conversation.row,
-        "start": start,
-        "gateway": attributes.gateway,
-        "route": attributes.route,
-        "provider": attributes.provider,
-        "model": attributes.model,
-        "consumer": attributes.consumer,
-        "session": session,
-        "user": **user,
-        "earlier_messages": conversation.earlier,
-        "previous": conversation.previous,
-        "cut": conversation.is_cut,
-        "redactions": conversation.redactions,
-        "messages": told.exchange.messages,
-        "answer": told.exchange.answer,
-    })
 }
 
 /// A message in the form of chat training files.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::conversations::Line;
+use super::conversations::{Line, Told};
 use super::document::{amounts_json, money_json, time_json, tokens_json};
 use crate::content::{Exchange, Message};
 use crate::ledger::{Error, Moment, Session, Stored};
@@ -79,6 +79,16 @@ pub fn conversation(line: &Line) -> Value {
         "stored_bytes": known.stored_bytes, "cut": known.is_cut, "redactions": known.redactions,
         "erased": known.is_erased, "snippet": snippet.collect::<Vec<_>>(),
     })
+}
+
+/// A captured conversation with its text: `conversation`, `messages`, `answer`.
+#[must_use]
+pub fn told(told: &Told) -> Value {
+    let mut value = exchange(&told.exchange);
+    if let Some(map) = value.as_object_mut() {
+        map.insert("conversation".to_owned(), conversation(&told.line));
+    }
+    value
 }
 
 /// What was said in one conversation.

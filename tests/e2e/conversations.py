@@ -31,7 +31,8 @@ QUESTION = "请问如何退款？订单号 20261101，谢谢。 How do I get a r
 
 MARKUP = "document.querySelectorAll('.message :is(img, script, iframe, object, embed, form, svg, [onerror], [onclick], [style])').length"
 LINKS = "[...document.querySelectorAll('.message a')].map((a) => [a.protocol, a.rel.includes('noopener')])"
-SHOWN = "document.querySelector('.message')"
+SHOWN = "(document.querySelector('.turn-wait')?.scrollIntoView(), document.querySelector('.message'))"
+"""A turn is loaded when it comes near the window."""
 
 
 class Talk(Site):

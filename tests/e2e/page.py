@@ -245,7 +245,7 @@ def filters_are_in_the_address_and_the_back_button_takes_them_back(case):
     page.press("Enter")
     page.until("location.search.includes('consumer=')")
     page.until(f"{rows} === 15", "five sessions of three turns are that consumer's")
-    equal(page.run("document.querySelector('.chip bdi').textContent"), IMAGE, "the chip")
+    equal(page.run("document.querySelector('.chip > bdi').textContent"), IMAGE, "the chip")
     # The file holds what the list shows, whatever its pages.
     text = page.run("fetch(document.querySelector('.export a').href).then((answer) => answer.text())")
     equal(len(list(csv.DictReader(io.StringIO(text)))), 15, "rows of the exported file")

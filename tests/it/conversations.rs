@@ -115,6 +115,8 @@ fn what_was_said_is_found_shown_and_handed_out() {
     // Files, and lines of training: a whole conversation each.
     let jsonl = sidecar.get("/api/v1/conversations/export").text();
     assert_eq!(jsonl.lines().count(), 3, "{jsonl}");
+    let oldest: Value = serde_json::from_str(jsonl.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&oldest["conversation"]["id"], &oldest["answer"]["text"]), (&json!("1"), &json!(REFUND.1)));
     let chat = sidecar.get("/api/v1/conversations/export?format=chat&session=refunds").text();
     let lines: Vec<Value> = chat.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 1, "{chat}");
