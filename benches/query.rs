@@ -5,10 +5,11 @@
 //! `TOKENTAIL_BENCH_REQUESTS` sets another number of requests.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -238,7 +239,10 @@ fn generate(folder: &Path, requests: u64) {
     }
     handle.send(batch).expect("commit a batch");
     drop(handle);
-    drop(writer.stop().expect("stop the writer"));
+    let (mut ledger, _) = writer.stop().expect("stop the writer");
+    // As a sidecar does within seconds of a start.
+    while ledger.pack().expect("pack what is quiet") {}
+    drop(ledger);
     let seconds = began.elapsed().as_secs_f64();
     say(&format!("made {requests} requests and {number} sessions in {seconds:.0} s"));
 }
@@ -294,6 +298,7 @@ fn ask(folder: &Path) {
     sums(folder, &user);
     sessions(folder, &user);
     stream(folder);
+    api(folder);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim();
     say(&format!("peak memory {peak}; {:.0} MB on disk", size_on_disk(folder) as f64 / 1e6));
@@ -476,8 +481,126 @@ fn sums(folder: &Path, user: &dyn Fn(u64) -> Vec<String>) {
     });
 }
 
+/// A process that is ended with the benchmark.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks the program itself, as a page does: each endpoint that reads the ledger, over the whole of it or a month.
+fn api(folder: &Path) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a port").to_string();
+    drop(listener);
+    let config = folder.join("tokentail.yaml");
+    let text = "sources: [{name: higress, format: higress, path: /nonexistent/benchmark.log}]\nretention: {requests: 3650d}\n\
+        timezone: Asia/Shanghai\n\
+        cost: {budgets: [{name: all, unit: USD, limit: 100000, period: month}, {name: app, filter: \
+        {consumer: app-042}, unit: tokens, limit: 1000000000, period: month}]}\n";
+    fs::write(&config, text).expect("write the configuration");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokentail"));
+    command.arg("run").arg("--config").arg(&config).arg("--data-dir").arg(folder).args(["--listen", &address]);
+    let served = command.args(["--log-level", "error"]).stdout(Stdio::null()).spawn().expect("start the program");
+    let served = Served(served);
+    let get = |path: &str| -> std::io::Result<(u16, usize)> {
+        let mut stream = TcpStream::connect(&address)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let status = answer.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+        Ok((status.unwrap_or(0), answer.len()))
+    };
+    while get("/api/v1/status").is_err() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // What is packed after a start is not what is asked about.
+    std::thread::sleep(Duration::from_secs(5));
+    let month = "since=2026-09-23T00:00:00%2B08:00&until=2026-10-23T00:00:00%2B08:00";
+    let week = "since=2026-10-28T00:00:00%2B08:00";
+    let mut paths: Vec<String> = Vec::new();
+    let mut add = |path: &str| paths.push(format!("/api/v1/{path}"));
+    for path in [
+        "status",
+        "openapi.json",
+        "requests",
+        "requests?sort=cost&model=gpt-4o&error=any",
+        "requests/5000000",
+        "sessions",
+        "sessions?sort=cost",
+        "sessions?sort=tokens&consumer=app-042",
+        "sessions?sort=start&q=chat-12",
+        "sessions/chat-1234",
+        "stats/overview",
+        "stats/realtime",
+        "stats/top?by=consumer&of=cost",
+        "stats/top?by=user",
+        "cost",
+        "cost?by=consumer,model",
+        "cost?by=month,model",
+        "cost/forecast",
+        "cost/anomalies",
+        "budgets",
+        "consumers",
+        "consumers?sort=cost&limit=200",
+        "consumers/app-042",
+        "sla",
+        "sla?month=2026-10",
+        "sla/outages",
+        "prices",
+        "prices/match?model=gpt-4o",
+        "prices/unpriced",
+        "usage",
+    ] {
+        add(path);
+    }
+    for span in [week, month, "since=2026-08-01"] {
+        for by in ["user", "consumer", "model", "day", "day,consumer", "hour", "user,day", "department", ""] {
+            let by = if by.is_empty() { String::new() } else { format!("by={by}&") };
+            add(&format!("usage?{by}{span}"));
+        }
+        for by in ["user", "consumer,model", "day", "day,hour", "hour", "department"] {
+            add(&format!("stats/totals?by={by}&compare=true&{span}"));
+        }
+        add(&format!("stats/totals?by=user&consumer=app-042&{span}"));
+        add(&format!("stats/totals?by=user,model&consumer=app-042&{span}"));
+        add(&format!("stats/trend?step=day&by=model&of=cost&{span}"));
+        add(&format!("stats/trend?step=day&by=user&{span}"));
+        add(&format!("cost?by=day,user&consumer=app-042&{span}"));
+        add(&format!("cost?by=user&{span}"));
+        add(&format!("cost/anomalies?{span}"));
+    }
+    for path in paths {
+        if !is_asked(&path) {
+            continue;
+        }
+        let mut took = Vec::with_capacity(RUNS);
+        let mut found = (0, 0);
+        for _ in 0..RUNS {
+            let began = now();
+            found = get(&path).expect("an answer");
+            took.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        took.sort_by(f64::total_cmp);
+        let median = took.get(RUNS / 2).copied().unwrap_or(f64::NAN);
+        let most = took.last().copied().unwrap_or(f64::NAN);
+        let mark = if median > 300.0 { "  over 300 ms" } else { "" };
+        let (status, bytes) = found;
+        say(&format!("GET {path:<90} {median:8.1} ms, at most {most:8.1}  ({status}, {bytes} bytes){mark}"));
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", served.0.id())).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim();
+    say(&format!("peak memory of the program that answered: {peak}"));
+}
+
 /// All requests, one after the other.
 fn stream(folder: &Path) {
+    if !is_asked("stream") {
+        return;
+    }
     let none = RequestFilter::default();
     let began = now();
     let moment = Moment::open(folder).expect("open the ledger");

@@ -160,14 +160,14 @@ fn export(kind: Kind, arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let zone = arguments.period.zone(&config)?;
     let (since, until) = arguments.period.range(&zone)?;
-    let moment = Moment::open(&folder(&config)?)?;
+    let mut moment = Moment::open(&folder(&config)?)?;
     let filter = RequestFilter { since: Some(since), until: Some(until), ..arguments.filter.filter(&config, &moment)? };
     let file = match &arguments.file {
         Some(file) => file.clone(),
         None => PathBuf::from(file_name(kind, &moment, (since, until), &zone, arguments.output)?),
     };
     let bar = progress(kind);
-    let write = |out: &mut dyn Write| {
+    let mut write = |out: &mut dyn Write| {
         let step = |rows: u64| {
             if rows.is_multiple_of(STEP) {
                 bar.set_position(rows);
@@ -175,8 +175,8 @@ fn export(kind: Kind, arguments: &Arguments) -> Result<(), Failure> {
             ControlFlow::Continue(())
         };
         let written = match kind {
-            Kind::Requests => export::requests(&moment, &filter, arguments.output, out, step),
-            Kind::Sessions => export::sessions(&moment, &filter, arguments.output, out, step),
+            Kind::Requests => export::requests(&mut moment, &filter, arguments.output, out, step),
+            Kind::Sessions => export::sessions(&mut moment, &filter, arguments.output, out, step),
             Kind::Focus => export::focus(&moment, &filter, &zone, arguments.output, out, step),
         };
         bar.finish_and_clear();

@@ -19,6 +19,7 @@ use super::intern::CurrencyId;
 use super::kinds::Kinds;
 use super::measure::Measures;
 use super::open::{Error, Ledger};
+use super::rollup_columns::utc_days;
 use super::row;
 use crate::record::{Currency, Row, ServiceTier};
 use crate::session::Closure;
@@ -325,7 +326,8 @@ impl Ledger {
                 self.folds.blocks.clear();
                 self.folds.full.clear();
                 self.folds.written = self.folds.mark;
-                self.user_days.removed(&written);
+                self.user_days.removed(&written.0);
+                self.rollup_days.removed(&written.1);
                 self.packing.closed(&closures);
                 self.sessions_written(&closures)
             }
@@ -336,12 +338,12 @@ impl Ledger {
         }
     }
 
-    /// Returns the days that have got rows.
+    /// Returns the days that have got rows, of the ledger's zone and of UTC.
     fn write_folds_with(
         &mut self,
         dirty: &[crate::meter::Dirty],
         closures: &[Closure],
-    ) -> Result<BTreeSet<i64>, Error> {
+    ) -> Result<(BTreeSet<i64>, BTreeSet<i64>), Error> {
         let mut keyed = BTreeMap::new();
         let mut answers: BTreeMap<(i64, String), Share> = BTreeMap::new();
         for ((bucket, attributes, currency), (measures, share)) in &self.folds.rollups {
@@ -355,8 +357,10 @@ impl Ledger {
         }
         let days = days_of(&keyed, &self.folds.zone);
         let changed: BTreeSet<i64> = days.keys().map(|(day, ..)| *day).collect();
+        let of_utc = utc_days(keyed.keys().map(|(bucket, ..)| *bucket));
         let transaction = self.connection.unchecked_transaction()?;
         {
+            self.rollup_days.remove(&transaction, &of_utc)?;
             add_rollups(&transaction, Width::Hour, &keyed)?;
             add_rollups(&transaction, Width::Day, &days)?;
             self.user_days.remove(&transaction, &changed)?;
@@ -390,7 +394,7 @@ impl Ledger {
                 .execute([self.folds.mark])?;
         }
         transaction.commit()?;
-        Ok(changed)
+        Ok((changed, of_utc))
     }
 
     /// Packs what is quiet for those who ask: a bounded step, in transactions of its own. To be called when the folds are
@@ -399,7 +403,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read or written; what is not packed is read as it is.
     pub fn pack(&mut self) -> Result<bool, Error> {
-        let more = self.pack_parts()?;
+        let more = self.pack_parts()? | self.pack_rollups()?;
         Ok(self.sum_users()? || more)
     }
 }

@@ -14,6 +14,7 @@ use super::kinds::Kinds;
 use super::measure::Measures;
 use super::open::Error;
 use super::part_columns::{PartBlock, is_same};
+use super::rollup_columns::each_packed;
 use super::row;
 use super::session::{PART, read_part};
 use super::sums::day_begins;
@@ -107,7 +108,8 @@ pub(super) fn days(connection: &Connection) -> Result<Finding, Error> {
 /// Packed parts are held against their own table, but for those that are noted as late.
 pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
     let (mut problems, mut agreeing, mut late_parts) = (Vec::new(), 0_u64, 0_usize);
-    let mut select = connection.prepare("SELECT block, data FROM part_columns ORDER BY block")?;
+    let mut select =
+        connection.prepare("SELECT block, data, first_start, last_end, requests FROM part_columns ORDER BY block")?;
     let mut blocks = select.query([])?;
     while let Some(stored) = blocks.next()? {
         let block: i64 = stored.get(0)?;
@@ -124,6 +126,16 @@ pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
         let mut places: BTreeMap<i64, usize> = (0..packed.len()).map(|place| (packed.id(place), place)).collect();
         places.retain(|id, _| !late.contains(id));
         let mut filled = Part::default();
+        let told: (i64, i64, i64) = (stored.get(2)?, stored.get(3)?, stored.get(4)?);
+        let mut found = (i64::MAX, i64::MIN, 0_i64);
+        for place in 0..packed.len() {
+            packed.fill(place, &mut filled);
+            let requests = i64::try_from(filled.requests).unwrap_or(i64::MAX);
+            found = (found.0.min(filled.start), found.1.max(filled.end), found.2.saturating_add(requests));
+        }
+        if told != found {
+            problems.push(format!("block {block} says otherwise of its packed parts than they"));
+        }
         let mut parts =
             connection.prepare_cached(&format!("SELECT {PART} FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id"))?;
         let mut rows = parts.query(ids)?;
@@ -147,6 +159,37 @@ pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
     }
     problems.truncate(MOST_NAMED);
     Ok(finding("packed parts = parts", &problems, format!("{agreeing} packed parts agree, {late_parts} are late")))
+}
+
+/// Packed rollups are held against the table of rollups, day by day.
+pub(super) fn rollup_columns(connection: &Connection) -> Result<Finding, Error> {
+    type Cells = BTreeMap<(i64, u32, CurrencyId), Measures>;
+    let (mut problems, mut days) = (Vec::new(), 0_u64);
+    let mut select = connection.prepare("SELECT day, data FROM rollup_columns ORDER BY day")?;
+    let mut stored = select.query([])?;
+    while let Some(packed) = stored.next()? {
+        let day: i64 = packed.get(0)?;
+        let (mut kept, mut is) = (Cells::new(), Cells::new());
+        let read =
+            each_packed(packed.get_ref(1)?.as_blob().unwrap_or_default(), |bucket, attributes, currency, cell| {
+                cell.add_to(kept.entry((bucket, attributes, currency)).or_default())
+            });
+        read.transpose()?;
+        let mut statement = connection.prepare_cached(
+            "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2",
+        )?;
+        let mut rows = statement.query([day * 86_400, (day + 1) * 86_400])?;
+        while let Some(row) = rows.next()? {
+            let sums = Measures::unpack(row.get_ref(3)?.as_blob().unwrap_or_default())?;
+            is.insert((row.get(0)?, row.get(1)?, row.get(2)?), sums);
+        }
+        days += 1;
+        if kept != is {
+            problems.push(format!("the packed hours of day {day} say otherwise than the hours"));
+        }
+    }
+    problems.truncate(MOST_NAMED);
+    Ok(finding("packed hours = hours", &problems, format!("{days} days agree")))
 }
 
 /// Sums by user are summed anew from the rows of their days.

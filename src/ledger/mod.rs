@@ -6,7 +6,9 @@
 //! `reprice`, `erase` and `inspect` are the jobs, `migrate` opens what an older program wrote. No other module names the database crate.
 //!
 //! Read it is at one [`Moment`], beside the writer: lists of requests and of sessions page by page, and sums by group and
-//! time. What makes that fast on ten million rows are folds: `columns` of each full block, rollups by hour and by day, parts.
+//! time. What makes that fast on ten million rows are folds: `columns` of each full block, rollups by hour and by day, parts. Of
+//! what is quiet there are packed copies, column by column, which the writer makes beside its work and forgets where something
+//! changes: `part_columns`, `rollup_columns`, and `user_days`.
 
 mod adjustment_query;
 mod availability;
@@ -49,6 +51,7 @@ mod request_test_world;
 mod request_tests;
 mod request_view;
 mod retention;
+mod rollup_columns;
 mod row;
 mod seen;
 mod session;

@@ -81,6 +81,18 @@ impl Moment {
         Ok(Moment { connection, mark, last, attributes: RefCell::default(), names: RefCell::default() })
     }
 
+    /// Makes it the present moment, so that the write-ahead log need not keep what was committed since the one before: between
+    /// the steps of what takes long.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn renew(&mut self) -> Result<(), Error> {
+        self.connection.execute_batch("COMMIT; BEGIN")?;
+        self.mark = stored_mark(&self.connection)?;
+        self.last = self.connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
+        Ok(())
+    }
+
     /// The attributes of an id.
     ///
     /// # Errors
@@ -118,6 +130,23 @@ impl Moment {
         }
         known.insert(id, Arc::clone(&read));
         Ok(read)
+    }
+
+    /// Reads the pseudonyms of users at once, as many as are remembered: where most of them are asked for.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn remember_users(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached("SELECT id, value FROM names WHERE kind = ?1 LIMIT ?2")?;
+        let mut rows = statement.query((NameKind::User as i64, i64::try_from(MAX_REMEMBERED).unwrap_or(i64::MAX)))?;
+        let mut known = self.names.borrow_mut();
+        while let Some(row) = rows.next()? {
+            if known.len() >= MAX_REMEMBERED {
+                break;
+            }
+            known.insert(row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default().into());
+        }
+        Ok(())
     }
 
     /// The tools of a dictionary id, in the order of their calls.
@@ -242,7 +271,7 @@ impl Moment {
         mut found: impl FnMut(&Part) -> Result<(), E>,
     ) -> Result<(), E> {
         let unfolded = self.unfolded(None)?;
-        let mut repeated = self.repeated_sessions()?;
+        let mut repeated = self.repeated_sessions(&(since..until))?;
         unfolded.values().for_each(|part| repeated.see(part.key.session));
         let is_within = |part: &Part| part.start < until && part.end >= since;
         // Parts of sessions that may have several wait for the others; of very many only the ids do.
@@ -261,7 +290,7 @@ impl Moment {
         for part in unfolded.values() {
             offer(part, &mut found)?;
         }
-        self.each_stored_part(i64::MIN..i64::MAX, |part| {
+        self.each_stored_part(i64::MIN..i64::MAX, &(since..until), |part| {
             if !unfolded.is_empty() && unfolded.contains_key(&part.id) {
                 return Ok(());
             }
@@ -300,6 +329,19 @@ impl Moment {
     /// The ledger cannot be read.
     pub fn parts_of(&self, key: Key) -> Result<Vec<Part>, Error> {
         self.parts_with(key, &self.unfolded(Some(key.session))?)
+    }
+
+    /// Calls `found` with each of some sessions and its parts, ordered by their starts; none where it is gone.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or what `found` fails with.
+    pub fn each_session<E: From<Error>>(
+        &self,
+        keys: &[Key],
+        mut found: impl FnMut(Key, &[Part]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let unfolded = self.unfolded(None)?;
+        keys.iter().try_for_each(|key| found(*key, &self.parts_with(*key, &unfolded)?))
     }
 
     /// The same, with parts that were folded before.

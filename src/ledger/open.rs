@@ -21,7 +21,7 @@ use super::row;
 use super::session::SessionFold;
 use super::sink::Sinks;
 use super::tally::Tally;
-use super::user_days::UserDays;
+use super::user_days::PackedDays;
 use crate::clock::Clock;
 use crate::content::{Keeping, Store};
 use crate::meter::{Dirty, Meter};
@@ -238,7 +238,8 @@ pub struct Ledger {
     pub(super) folds: Folds,
     pub(super) session_fold: SessionFold,
     pub(super) packing: Packing,
-    pub(super) user_days: UserDays,
+    pub(super) user_days: PackedDays,
+    pub(super) rollup_days: PackedDays,
     pub(super) availability: Availability,
     pub(super) session_config: crate::session::Config,
     pub(super) sinks: Sinks,
@@ -290,7 +291,8 @@ impl Ledger {
             session_fold: SessionFold::load(&connection, &options.sessions, options.clock.now())
                 .map_err(|error| name_path(error, &place))?,
             packing: Packing::load(&connection).map_err(|error| name_path(error, &place))?,
-            user_days: UserDays::load(&connection).map_err(|error| name_path(error, &place))?,
+            user_days: PackedDays::load(&connection, "user_days").map_err(|error| name_path(error, &place))?,
+            rollup_days: PackedDays::load(&connection, "rollup_columns").map_err(|error| name_path(error, &place))?,
             availability: Availability::load(&connection).map_err(|error| name_path(error, &place))?,
             session_config: options.sessions,
             sinks: Sinks::default(),

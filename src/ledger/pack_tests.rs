@@ -72,7 +72,7 @@ fn answers(world: &World) -> Answers {
     };
     let mut users = Vec::new();
     for filter in requests.iter().step_by(2) {
-        for by in [vec![By::User], vec![By::Period(Period::Day), By::Currency]] {
+        for by in [vec![By::User], vec![By::Period(Period::Day), By::Currency], vec![By::EachHour]] {
             for span in [(Micros::MIN, Micros::MAX), (world.clock - 100 * HOUR + 7, world.clock - 20 * HOUR)] {
                 users.push(totals(moment, &question(by.clone(), filter, span)).unwrap());
             }
@@ -104,7 +104,7 @@ fn assert_same(world: &World) {
     super::backup(world.folder.path(), &backup, |_, _| {}).unwrap();
     let database = database(world);
     database
-        .execute_batch("BEGIN; DELETE FROM part_columns; DELETE FROM late_parts; DELETE FROM user_days; COMMIT")
+        .execute_batch("BEGIN; DELETE FROM part_columns; DELETE FROM late_parts; DELETE FROM user_days; DELETE FROM rollup_columns; COMMIT")
         .unwrap();
     let plain = answers(world);
     for (packed, plain) in packed.lists.iter().zip(&plain.lists) {
@@ -114,7 +114,8 @@ fn assert_same(world: &World) {
     database
         .execute_batch(&format!(
             "ATTACH '{}' AS kept; BEGIN; INSERT INTO part_columns SELECT * FROM kept.part_columns;
-             INSERT INTO late_parts SELECT * FROM kept.late_parts; INSERT INTO user_days SELECT * FROM kept.user_days; COMMIT",
+             INSERT INTO late_parts SELECT * FROM kept.late_parts; INSERT INTO user_days SELECT * FROM kept.user_days;
+             INSERT INTO rollup_columns SELECT * FROM kept.rollup_columns; COMMIT",
             backup.display()
         ))
         .unwrap();
@@ -185,11 +186,13 @@ fn what_is_packed_wrongly_is_found_out() {
     world.pack();
     let folder = world.folder.path().to_owned();
     assert_sound(&folder);
-    let (parts, days) = ("packed parts = parts", "days by user = rows");
+    let (parts, days, hours) = ("packed parts = parts", "days by user = rows", "packed hours = hours");
     for (sql, check) in [
         ("DELETE FROM late_parts", parts),
         ("UPDATE part_columns SET data = (SELECT data FROM part_columns WHERE block = 1) WHERE block = 0", parts),
         ("UPDATE part_columns SET data = x'0102' WHERE block = 1", parts),
+        ("UPDATE part_columns SET last_end = last_end - 1", parts),
+        ("UPDATE part_columns SET requests = requests + 1 WHERE block = 1", parts),
         (
             "UPDATE parts SET turns = turns + 1 WHERE id = (SELECT min(id) FROM parts WHERE id NOT IN (SELECT id FROM late_parts))",
             parts,
@@ -198,6 +201,9 @@ fn what_is_packed_wrongly_is_found_out() {
         ("UPDATE user_days SET day = day + 900", days),
         ("UPDATE user_days SET data = (SELECT data FROM user_days ORDER BY day DESC LIMIT 1)", days),
         ("UPDATE user_days SET data = x'05'", days),
+        ("UPDATE rollup_columns SET day = day + 900", hours),
+        ("UPDATE rollup_columns SET data = x'05'", hours),
+        ("UPDATE rollups SET data = x'0101' WHERE bucket = (SELECT min(bucket) FROM rollups)", hours),
     ] {
         let copy = tempfile::tempdir().unwrap();
         super::backup(&folder, &copy.path().join(LEDGER_FILE), |_, _| {}).unwrap();

@@ -148,6 +148,19 @@ pub(super) fn join<'a>(columns: impl Iterator<Item = &'a Vec<i64>>) -> Vec<u8> {
     joined
 }
 
+/// One of the columns of a piece, by its number; `None` where the bytes are none.
+pub(super) fn one(mut bytes: &[u8], number: usize) -> Option<Packed> {
+    for at in 0.. {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (column, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        if at == number {
+            return Packed::decode(column.to_vec());
+        }
+        bytes = rest;
+    }
+    None
+}
+
 /// The columns of one piece; `None` where the bytes are none.
 pub(super) fn split(mut bytes: &[u8]) -> Option<Vec<Packed>> {
     let mut columns = Vec::new();
@@ -193,6 +206,7 @@ mod tests {
         let joined = join(columns.iter());
         let split_again = split(&joined).unwrap();
         assert_eq!(split_again.len(), columns.len());
+        assert_eq!(one(&joined, 2).as_ref(), split_again.get(2));
         for (values, packed) in columns.iter().zip(&split_again) {
             for (place, value) in values.iter().enumerate() {
                 assert_eq!(packed.get(place), *value);

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::fold::BLOCK_ROWS;
 use super::open::{Error, Ledger};
-use super::packed::{Packed, join, split};
+use super::packed::{Packed, join, one, split};
 use super::request_view::NO_VALUE;
 use super::session::{PART, read_part};
 use crate::record::{Currency, Tokens};
@@ -168,6 +168,13 @@ impl PartBlock {
         Some(PartBlock { columns, count, sets })
     }
 
+    /// The sessions of the parts alone; `None` where the bytes are none.
+    pub(super) fn sessions(bytes: &[u8]) -> Option<impl Iterator<Item = u32>> {
+        let count = usize::try_from(one(bytes, Column::Count as usize)?.get(0)).ok()?;
+        let sessions = one(bytes, Column::Session as usize)?;
+        Some((0..count).map(move |place| u32::try_from(sessions.get(place)).unwrap_or(0)))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.count
     }
@@ -186,12 +193,8 @@ impl PartBlock {
         self.get(Column::Id, place)
     }
 
-    pub(super) fn session(&self, place: usize) -> u32 {
+    fn session(&self, place: usize) -> u32 {
         u32::try_from(self.get(Column::Session, place)).unwrap_or(0)
-    }
-
-    pub(super) fn requests(&self, place: usize) -> u64 {
-        self.count(Column::Requests, place)
     }
 
     /// Makes a part the one at a place, but for what only the writer needs of it: its first key, its last round, how often it was
@@ -204,7 +207,7 @@ impl PartBlock {
         part.last_start = part.start.saturating_add(self.get(Column::Span, place));
         part.end = part.start.saturating_add(self.get(Column::Duration, place));
         part.last_row = part.id + self.get(Column::Rows, place);
-        part.requests = self.requests(place);
+        part.requests = self.count(Column::Requests, place);
         part.turns = self.count(Column::Turns, place);
         part.errors = self.count(Column::Errors, place);
         part.usage_missing = self.count(Column::UsageMissing, place);
@@ -325,7 +328,15 @@ fn write(connection: &Connection, block: i64) -> Result<(), Error> {
         return Ok(());
     }
     let (data, late) = pack(&parts);
-    connection.prepare_cached("INSERT INTO part_columns (block, data) VALUES (?1, ?2)")?.execute((block, data))?;
+    let packed = || parts.iter().filter(|part| !late.contains(&part.id));
+    let first = packed().map(|part| part.start).min().unwrap_or(i64::MAX);
+    let last = packed().map(|part| part.end).max().unwrap_or(i64::MIN);
+    let requests: i64 = packed().filter_map(|part| i64::try_from(part.requests).ok()).sum();
+    connection
+        .prepare_cached(
+            "INSERT INTO part_columns (block, first_start, last_end, requests, data) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((block, first, last, requests, data))?;
     let mut insert = connection.prepare_cached("INSERT INTO late_parts (id) VALUES (?1)")?;
     for id in late {
         insert.execute([id])?;

@@ -8,11 +8,13 @@ use super::open::Error;
 use super::part_columns::{PartBlock, block_of};
 use super::request_filter::Ids;
 use super::session::{PART, read_part, stored_part};
+use crate::record::Micros;
 use crate::session::Part;
 
 /// A stretch of ids of parts.
-enum Stretch {
-    Packed(i64, PartBlock),
+enum Stretch<'a> {
+    /// A block with its packed parts, and how many requests they have; none that has time within what is asked for is left out.
+    Packed(i64, i64, &'a [u8]),
     /// Parts are read from their own table.
     Stored(Range<i64>),
 }
@@ -39,27 +41,44 @@ impl Repeated {
     }
 }
 
+/// All ids of parts, and all time.
+const ALL: Range<i64> = i64::MIN..i64::MAX;
+
+fn unreadable(block: i64) -> Error {
+    Error::Stored(format!("the packed parts of block {block} cannot be read"))
+}
+
+/// Those of a block among late parts.
+fn late_of(late: &[i64], block: i64) -> &[i64] {
+    let first = late.partition_point(|id| block_of(*id) < block);
+    let last = late.partition_point(|id| block_of(*id) <= block);
+    late.get(first..last).unwrap_or_default()
+}
+
 impl Moment {
-    /// Calls `found` with each stretch of ids, one after the other. The range begins and ends with blocks.
+    /// Calls `found` with each stretch of ids, one after the other. The range begins and ends with blocks. Of packed parts those
+    /// that have no time within `time` may be left out.
     fn each_stretch<E: From<Error>>(
         &self,
         ids: Range<i64>,
-        mut found: impl FnMut(Stretch) -> Result<(), E>,
+        time: &Range<Micros>,
+        mut found: impl FnMut(Stretch<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT block, data FROM part_columns WHERE block >= ?1 AND block < ?2 ORDER BY block";
+        let sql = "SELECT block, requests, CASE WHEN first_start < ?4 AND last_end >= ?3 THEN data END
+                   FROM part_columns WHERE block >= ?1 AND block < ?2 ORDER BY block";
         let mut statement = self.connection.prepare_cached(sql).map_err(Error::from)?;
         let end = if ids.end == i64::MAX { i64::MAX } else { block_of(ids.end) };
-        let mut rows = statement.query((block_of(ids.start), end)).map_err(Error::from)?;
+        let mut rows = statement.query((block_of(ids.start), end, time.start, time.end)).map_err(Error::from)?;
         let mut next = ids.start;
         while let Some(row) = rows.next().map_err(Error::from)? {
             let number: i64 = row.get(0).map_err(Error::from)?;
-            let block = PartBlock::decode(row.get_ref(1).map_err(Error::from)?.as_blob().unwrap_or_default());
-            let block = block.ok_or_else(|| Error::Stored(format!("the parts of block {number} cannot be read")))?;
+            let requests: i64 = row.get(1).map_err(Error::from)?;
             let first = number * BLOCK_ROWS;
             if next < first {
                 found(Stretch::Stored(next..first))?;
             }
-            found(Stretch::Packed(number, block))?;
+            let bytes = row.get_ref(2).map_err(Error::from)?.as_blob_or_null().unwrap_or_default();
+            found(Stretch::Packed(number, requests, bytes.unwrap_or_default()))?;
             next = first + BLOCK_ROWS;
         }
         if next < ids.end { found(Stretch::Stored(next..ids.end)) } else { Ok(()) }
@@ -73,25 +92,28 @@ impl Moment {
         Ok(late.collect::<Result<_, _>>()?)
     }
 
-    /// Calls `found` with every stored part whose id lies within a range that begins and ends with blocks, in no order. What
-    /// only the writer needs of a part is not told: see [`PartBlock::fill`].
+    /// Calls `found` with every stored part whose id lies within a range that begins and ends with blocks, in no order; some
+    /// that have no time within `time` may be left out. What only the writer needs of a part is not told: see
+    /// [`PartBlock::fill`].
     pub(super) fn each_stored_part<E: From<Error>>(
         &self,
         ids: Range<i64>,
+        time: &Range<Micros>,
         mut found: impl FnMut(&Part) -> Result<(), E>,
     ) -> Result<(), E> {
         let late = self.late_parts(&ids)?;
         let sql = format!("SELECT {PART} FROM parts WHERE id >= ?1 AND id < ?2");
         let mut filled = Part::default();
-        self.each_stretch(ids, |stretch| match stretch {
-            Stretch::Packed(number, block) => {
-                let first = late.partition_point(|id| block_of(*id) < number);
-                let last = late.partition_point(|id| block_of(*id) <= number);
-                let late = late.get(first..last).unwrap_or_default();
-                for place in 0..block.len() {
-                    if late.is_empty() || late.binary_search(&block.id(place)).is_err() {
-                        block.fill(place, &mut filled);
-                        found(&filled)?;
+        self.each_stretch(ids, time, |stretch| match stretch {
+            Stretch::Packed(number, _, bytes) => {
+                let late = late_of(&late, number);
+                if !bytes.is_empty() {
+                    let block = PartBlock::decode(bytes).ok_or_else(|| unreadable(number))?;
+                    for place in 0..block.len() {
+                        if late.is_empty() || late.binary_search(&block.id(place)).is_err() {
+                            block.fill(place, &mut filled);
+                            found(&filled)?;
+                        }
                     }
                 }
                 for id in late {
@@ -114,57 +136,49 @@ impl Moment {
 
     /// Requests of all stored parts.
     pub(super) fn requests_of_parts(&self) -> Result<i64, Error> {
-        let ids = i64::MIN..i64::MAX;
-        let late = self.late_parts(&ids)?;
+        let late = self.late_parts(&ALL)?;
         let stored = |ids: Range<i64>| -> Result<i64, Error> {
             let sql = "SELECT coalesce(sum(requests), 0) FROM parts WHERE id >= ?1 AND id < ?2";
             let mut statement = self.connection.prepare_cached(sql)?;
             Ok(statement.query_row([ids.start, ids.end], |row| row.get(0))?)
         };
         let mut sum = 0;
-        self.each_stretch(ids, |stretch| -> Result<(), Error> {
+        self.each_stretch(ALL, &ALL, |stretch| -> Result<(), Error> {
             sum += match stretch {
                 Stretch::Stored(ids) => stored(ids)?,
-                Stretch::Packed(number, block) => {
-                    let first = late.partition_point(|id| block_of(*id) < number);
-                    let last = late.partition_point(|id| block_of(*id) <= number);
-                    let late = late.get(first..last).unwrap_or_default();
-                    let packed = (0..block.len())
-                        .filter(|place| late.is_empty() || late.binary_search(&block.id(*place)).is_err())
-                        .map(|place| i64::try_from(block.requests(place)).unwrap_or(i64::MAX));
-                    let packed: i64 = packed.sum();
-                    late.iter().try_fold(packed, |sum, id| Ok::<i64, Error>(sum + stored(*id..id + 1)?))?
-                }
+                Stretch::Packed(number, requests, _) if late_of(&late, number).is_empty() => requests,
+                // Some are not as they were packed.
+                Stretch::Packed(number, ..) => stored(number * BLOCK_ROWS..(number + 1) * BLOCK_ROWS)?,
             };
             Ok(())
         })?;
         Ok(sum)
     }
 
-    /// Sessions that may have more than one stored part.
-    pub(super) fn repeated_sessions(&self) -> Result<Repeated, Error> {
+    /// Sessions that may have more than one of the stored parts that [`Moment::each_stored_part`] tells of a stretch of time.
+    pub(super) fn repeated_sessions(&self, time: &Range<Micros>) -> Result<Repeated, Error> {
         let mut repeated = Repeated::default();
-        let ids = i64::MIN..i64::MAX;
-        for id in self.late_parts(&ids)? {
-            let mut statement = self.connection.prepare_cached("SELECT session FROM parts WHERE id = ?1")?;
-            let mut rows = statement.query([id])?;
+        let mut statement = self.connection.prepare_cached("SELECT session FROM parts WHERE id >= ?1 AND id < ?2")?;
+        let mut see = |repeated: &mut Repeated, ids: Range<i64>| -> Result<(), Error> {
+            let mut rows = statement.query([ids.start, ids.end])?;
             while let Some(row) = rows.next()? {
                 repeated.see(row.get(0)?);
             }
-        }
-        self.each_stretch(ids, |stretch| -> Result<(), Error> {
-            match stretch {
-                Stretch::Packed(_, block) => (0..block.len()).for_each(|place| repeated.see(block.session(place))),
-                Stretch::Stored(ids) => {
-                    let sql = "SELECT session FROM parts WHERE id >= ?1 AND id < ?2";
-                    let mut statement = self.connection.prepare_cached(sql)?;
-                    let mut rows = statement.query([ids.start, ids.end])?;
-                    while let Some(row) = rows.next()? {
-                        repeated.see(row.get(0)?);
-                    }
-                }
-            }
             Ok(())
+        };
+        for id in self.late_parts(&ALL)? {
+            see(&mut repeated, id..id + 1)?;
+        }
+        self.each_stretch(ALL, time, |stretch| -> Result<(), Error> {
+            match stretch {
+                Stretch::Packed(number, _, bytes) if !bytes.is_empty() => {
+                    let sessions = PartBlock::sessions(bytes).ok_or_else(|| unreadable(number))?;
+                    sessions.for_each(|session| repeated.see(session));
+                    Ok(())
+                }
+                Stretch::Packed(..) => Ok(()),
+                Stretch::Stored(ids) => see(&mut repeated, ids),
+            }
         })?;
         Ok(repeated)
     }

@@ -8,6 +8,7 @@ use super::fold::{BLOCK_ROWS, bucket, change_rollups, day};
 use super::measure::Measures;
 use super::open::{Error, Ledger};
 use super::retention::Adjustment;
+use super::rollup_columns::utc_days;
 use super::row;
 use super::session::{stored_part, write_costs};
 use crate::record::{Attributes, Cost, Currency, Micros, Priced, Row};
@@ -121,12 +122,14 @@ impl Ledger {
         let parts = self.repriced_parts(&changed)?;
         let is_full = (block + 1) * BLOCK_ROWS - 1 <= self.folds.mark;
         let days: BTreeSet<i64> = cells.keys().map(|(bucket, ..)| day(*bucket, &self.folds.zone)).collect();
+        let of_utc = utc_days(cells.keys().map(|(bucket, ..)| *bucket));
         self.atomically(|ledger| {
             for part in &parts {
                 write_costs(&ledger.connection, part)?;
                 ledger.packing.note(&ledger.connection, part.id)?;
             }
             ledger.user_days.remove(&ledger.connection, &days)?;
+            ledger.rollup_days.remove(&ledger.connection, &of_utc)?;
             ledger.write_repriced(&changed, &cells, &adjustment)?;
             if is_full { columns::write_anew(&ledger.connection, block) } else { Ok(()) }
         })?;
@@ -134,6 +137,7 @@ impl Ledger {
             self.folds.fill_anew(&self.connection)?;
         }
         self.user_days.removed(&days);
+        self.rollup_days.removed(&of_utc);
         for part in parts {
             self.packing.changed(part.id);
             self.session_fold.sessions.amend(part.id, part.costs, part.unpriced);

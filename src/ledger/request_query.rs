@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::columns::{Block, Column, Stat};
 use super::fold::BLOCK_ROWS;
@@ -138,7 +138,7 @@ impl Moment {
     }
 
     /// Calls `found` with every request behind the row `after` that fits, in the order of the log, until it breaks. One row is
-    /// held at a time. A stream in steps begins behind row 0, and goes on behind the last one found.
+    /// held at a time.
     ///
     /// # Errors
     /// The ledger cannot be read, or what `found` fails with.
@@ -146,15 +146,30 @@ impl Moment {
         &self,
         filter: &RequestFilter,
         after: i64,
+        found: impl FnMut(&Stored) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        self.each_request_of(filter, after..self.last, found)
+    }
+
+    /// The same of the rows behind the range's start, up to and with its end: a step of a stream, which may have a moment of its
+    /// own. A stream in steps begins behind row 0 and ends at the last row of its first moment.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or what `found` fails with.
+    pub fn each_request_of<E: From<Error>>(
+        &self,
+        filter: &RequestFilter,
+        rows: Range<i64>,
         mut found: impl FnMut(&Stored) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
+        let (after, to) = (rows.start, rows.end);
         let Some(matcher) = Matcher::resolve(self, filter)? else { return Ok(()) };
         if matcher.sessions.is_some() {
             let mut ids = Vec::new();
             self.each_of_sessions(&matcher, |row, _| ids.push(row.id))?;
             ids.sort_unstable();
             ids.dedup();
-            for id in ids.into_iter().filter(|id| *id > after) {
+            for id in ids.into_iter().filter(|id| *id > after && *id <= to) {
                 let Some(stored) = self.request(id)? else { continue };
                 if found(&stored)?.is_break() {
                     return Ok(());
@@ -168,7 +183,7 @@ impl Moment {
             ranges.push((span.block * BLOCK_ROWS - 1, (span.block + 1) * BLOCK_ROWS - 1, span.full.then_some(span)));
         }
         ranges.push((self.tail_block() * BLOCK_ROWS - 1, self.last, None));
-        for (begin, until, full) in ranges.into_iter().filter(|(_, until, _)| *until > after) {
+        for (begin, until, full) in ranges.into_iter().filter(|(begin, until, _)| *until > after && *begin < to) {
             let mut places = None;
             if let Some(span) = full {
                 let block = Block::new(&self.connection, span.block);
@@ -182,7 +197,7 @@ impl Moment {
             }
             let mut failure: Result<ControlFlow<()>, E> = Ok(ControlFlow::Continue(()));
             let mut next = 0;
-            row::each_while(&self.connection, begin.max(after), until, |id, bytes| {
+            row::each_while(&self.connection, begin.max(after), until.min(to), |id, bytes| {
                 if let Some(places) = &places {
                     let Some(wanted) = places.get(next) else { return Ok(ControlFlow::Break(())) };
                     if *wanted != id {

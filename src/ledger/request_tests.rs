@@ -1,5 +1,6 @@
 //! Lists and sums against a model that has every request in memory, through folds, restarts, deletions and repricing.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
@@ -11,6 +12,7 @@ use super::tests::{assert_sound, options};
 use super::*;
 use crate::pricing;
 use crate::record::{Attributes, Cost, Currency, Micros, Priced, Row};
+use crate::report::export;
 use crate::report::totals::{self, Of, Question};
 use crate::report::{Attribute, By};
 use crate::session::usage::Period;
@@ -174,9 +176,51 @@ fn a_question_is_cut_at_its_deadline() {
     let moment = Moment::open_until(world.folder.path(), Deadline { clock: clock.clone(), at });
     let cut = moment.and_then(|moment| moment.requests(&RequestList { limit: 5, ..RequestList::default() }));
     assert!(matches!(cut, Err(Error::TooSlow)), "{cut:?}");
+    let deadline = Deadline { clock: clock.clone(), at };
+    let cut =
+        AvailabilityQuery::open_until(world.folder.path(), deadline).and_then(|query| query.requests(0, i64::MAX));
+    assert!(matches!(cut, Err(Error::TooSlow)), "{cut:?}");
     let at = at + std::time::Duration::from_secs(10);
     let moment = Moment::open_until(world.folder.path(), Deadline { clock, at }).unwrap();
     assert_eq!(moment.requests(&RequestList { limit: 5, ..RequestList::default() }).unwrap().requests.len(), 5);
+}
+
+#[test]
+fn an_export_ends_with_the_last_row_of_its_first_moment() {
+    let mut world = World::new(61);
+    world.add(3_500);
+    world.ledger().write_folds().unwrap();
+    let mut moment = world.moment();
+    let last = moment.last_row();
+    let sessions =
+        SessionQuery::at(world.moment()).page(&SessionList { limit: 1_000, ..SessionList::default() }).unwrap();
+    let mut bytes = Vec::new();
+    let filter = RequestFilter::default();
+    let written = export::requests(&mut moment, &filter, export::Format::Jsonl, &mut bytes, |rows| {
+        if rows.is_multiple_of(700) {
+            world.add(40);
+            world.ledger().write_folds().unwrap();
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(written.unwrap(), last.unsigned_abs());
+    let ids = |bytes: &[u8]| -> Vec<i64> {
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let id = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap()["id"].as_i64().unwrap();
+        lines.map(id).collect()
+    };
+    assert_eq!(ids(&bytes), (1..=last).collect::<Vec<i64>>());
+    // What was added is seen by the moment, which has gone on.
+    assert!(moment.last_row() > last);
+    let mut moment = world.moment();
+    let mut out = Vec::new();
+    let written = export::sessions(&mut moment, &filter, export::Format::Jsonl, &mut out, |rows| {
+        if rows == 5 {
+            world.add(500);
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(written.unwrap() >= sessions.sessions.len() as u64);
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl Moment {
     ) -> Result<HashMap<u32, u64, RandomState>, Error> {
         let groups = self.groups(&mut group)?;
         let unfolded = self.unfolded(None)?;
-        let mut repeated = self.repeated_sessions()?;
+        let mut repeated = self.repeated_sessions(&(since..until))?;
         unfolded.values().for_each(|part| repeated.see(part.key.session));
         let mut counts: HashMap<u32, u64, RandomState> = HashMap::default();
         // Of sessions that may have several parts.
@@ -130,7 +130,7 @@ impl Moment {
             }
         };
         unfolded.values().for_each(&mut touch);
-        self.each_stored_part(i64::MIN..i64::MAX, |part| -> Result<(), Error> {
+        self.each_stored_part(i64::MIN..i64::MAX, &(since..until), |part| -> Result<(), Error> {
             if unfolded.is_empty() || !unfolded.contains_key(&part.id) {
                 touch(part);
             }

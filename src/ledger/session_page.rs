@@ -268,7 +268,7 @@ impl SessionQuery {
                 scan_newest(&mut sums, &unfolded, limit.saturating_add(1), after.map(|(measure, _)| measure))?;
             }
             _ => {
-                let mut repeated = moment.repeated_sessions()?;
+                let mut repeated = moment.repeated_sessions(&(i64::MIN..i64::MAX))?;
                 unfolded.values().for_each(|part| repeated.see(part.key.session));
                 sums.repeated = Some(repeated);
                 unfolded.values().try_for_each(|part| sums.add(part))?;
@@ -323,7 +323,7 @@ impl SessionQuery {
 /// Adds the parts on disk whose ids lie within a range that begins and ends with blocks.
 fn scan(sums: &mut Sums<'_>, unfolded: &BTreeMap<i64, Part>, ids: Range<i64>) -> Result<(), Error> {
     let moment = sums.moment;
-    moment.each_stored_part(ids, |part| {
+    moment.each_stored_part(ids, &(i64::MIN..i64::MAX), |part| {
         if !unfolded.is_empty() && unfolded.contains_key(&part.id) { Ok(()) } else { sums.add(part) }
     })
 }

@@ -22,6 +22,7 @@ use super::moment::Moment;
 use super::open::Error;
 use super::request_filter::Matcher;
 use super::request_view::{NO_VALUE, RequestFilter};
+use super::rollup_columns::{Cell, each_rollup};
 use super::row;
 use crate::pricing::CostKinds;
 use crate::record::{Attributes, Cost, Currency, Micros, Row, ServiceTier};
@@ -79,9 +80,13 @@ pub type Sums = HashMap<SumKey, Measures, RandomState>;
 type Known = Option<(u32, ServiceTier)>;
 
 pub(super) struct Summing<S> {
-    sums: Sums,
+    sums: Vec<(SumKey, Measures)>,
+    places: HashMap<SumKey, usize, RandomState>,
     /// Sums that are held at most.
     most: usize,
+    /// The sum and the slot that were asked for last: cells of one hour come one after the other.
+    last_sum: Option<(SumKey, usize)>,
+    last_slot: Option<((Step, i64), u32)>,
     /// By id of the attributes; `None` for those that do not fit.
     groups: Vec<Known>,
     pub(super) step: Step,
@@ -110,13 +115,18 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
         if self.step == Step::Whole {
             return 0;
         }
+        if let Some((_, slot)) = self.last_slot.filter(|(last, _)| *last == (step, number)) {
+            return slot;
+        }
         let (slot, zone) = (&mut self.slot, &self.zone);
-        *self.slots.entry((step, number)).or_insert_with(|| {
+        let found = *self.slots.entry((step, number)).or_insert_with(|| {
             slot(match step {
                 Step::Day => day_begins(number, zone),
                 Step::Whole | Step::Hour => number.saturating_mul(SECOND),
             })
-        })
+        });
+        self.last_slot = Some(((step, number), found));
+        found
     }
 
     /// The slot of a moment.
@@ -126,10 +136,20 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
     }
 
     pub(super) fn cell(&mut self, key: SumKey) -> Result<&mut Measures, Error> {
-        if self.sums.len() >= self.most && !self.sums.contains_key(&key) {
-            return Err(Error::TooManyGroups(self.most));
-        }
-        Ok(self.sums.entry(key).or_default())
+        let place = match self.last_sum {
+            Some((last, place)) if last == key => place,
+            _ => match self.places.get(&key) {
+                Some(place) => *place,
+                None if self.sums.len() >= self.most => return Err(Error::TooManyGroups(self.most)),
+                None => {
+                    self.places.insert(key, self.sums.len());
+                    self.sums.push((key, Measures::default()));
+                    self.sums.len() - 1
+                }
+            },
+        };
+        self.last_sum = Some((key, place));
+        self.sums.get_mut(place).map(|(_, sums)| sums).ok_or(Error::TooManyGroups(self.most))
     }
 
     fn add_row(&mut self, row: &Row, kinds: &CostKinds) -> Result<(), Error> {
@@ -188,7 +208,7 @@ impl Moment {
             }
             Ok(())
         })?;
-        Ok(summing.sums)
+        Ok(summing.sums.into_iter().collect())
     }
 
     /// Sums of folded rows that start within a stretch of time, by user and currency, with the kinds of cost; at most so many.
@@ -203,7 +223,7 @@ impl Moment {
         let Some(matcher) = Matcher::resolve(self, &question.filter)? else { return Ok(Sums::default()) };
         let mut summing = self.summing(&question, &matcher, |_| 0, |_| 0, most)?;
         self.add_rows(&matcher, &mut summing, &mut Kinds::default(), true)?;
-        Ok(summing.sums)
+        Ok(summing.sums.into_iter().collect())
     }
 
     /// Nothing summed yet.
@@ -229,8 +249,11 @@ impl Moment {
             }
         })?;
         Ok(Summing {
-            sums: Sums::default(),
+            sums: Vec::new(),
+            places: HashMap::default(),
             most,
+            last_sum: None,
+            last_slot: None,
             groups,
             step: *step,
             zone: zone.clone(),
@@ -319,25 +342,22 @@ impl Moment {
             return Ok(());
         }
         let currencies = read_currencies(&self.connection)?;
-        let (sql, step) = match width {
-            Width::Hour => (
-                "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2",
-                Step::Hour,
-            ),
-            Width::Day => {
-                ("SELECT day, attributes, currency, data FROM rollup_days WHERE day >= ?1 AND day < ?2", Step::Day)
-            }
+        let step = if width == Width::Hour { Step::Hour } else { Step::Day };
+        let mut add = |place: i64, attributes: u32, currency: u32, cell: &Cell<'_>| -> Result<(), Error> {
+            let Some((group, _)) = summing.group(attributes) else { return Ok(()) };
+            let slot = summing.slot(step, place);
+            let currency = currencies.iter().find(|(known, _)| *known == currency).map(|(_, currency)| *currency);
+            cell.add_to(summing.cell(SumKey { group, user: 0, slot, currency })?)
         };
+        if width == Width::Hour {
+            return each_rollup(&self.connection, places, add);
+        }
+        let sql = "SELECT day, attributes, currency, data FROM rollup_days WHERE day >= ?1 AND day < ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([places.start, places.end])?;
         while let Some(row) = rows.next()? {
-            let Some((group, _)) = summing.group(row.get(1)?) else { continue };
-            let slot = summing.slot(step, row.get(0)?);
-            let id: u32 = row.get(2)?;
-            let currency = currencies.iter().find(|(known, _)| *known == id).map(|(_, currency)| *currency);
-            let cell = summing.cell(SumKey { group, user: 0, slot, currency })?;
-            cell.add_packed(row.get_ref(3)?.as_blob().unwrap_or_default())
-                .ok_or_else(|| Error::Stored("the sums of a rollup cannot be read".to_owned()))?;
+            let cell = Cell::Row(row.get_ref(3)?.as_blob().unwrap_or_default());
+            add(row.get(0)?, row.get(1)?, row.get(2)?, &cell)?;
         }
         Ok(())
     }

@@ -389,6 +389,32 @@ fn a_ledger_of_version_2_gets_kinds_of_cost_days_and_columns() {
 }
 
 #[test]
+fn a_ledger_of_version_3_gets_its_parts_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(LEDGER_FILE);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../tests/ledger/version-3.sql")).unwrap();
+    drop(old);
+    let (mut ledger, _) = open(folder.path());
+    assert_sound(folder.path());
+    let all = SessionList { limit: 100, sort: Sort::Cost, ..SessionList::default() };
+    let sessions = || SessionQuery::open(folder.path()).unwrap().page(&all).unwrap().sessions;
+    let before: Vec<String> = sessions().iter().map(|session| format!("{session:?}")).collect();
+    assert_eq!(before.len(), 5);
+    for first in (0..9_000).step_by(3_000) {
+        commit(&mut ledger, batch(first..first + 3_000));
+    }
+    ledger.write_folds().unwrap();
+    while ledger.pack().unwrap() {}
+    assert_sound(folder.path());
+    let tables = Info::read(folder.path()).unwrap().tables;
+    assert_eq!(tables["part_columns"], 1);
+    let after: Vec<String> = sessions().iter().map(|session| format!("{session:?}")).collect();
+    assert!(before.iter().all(|session| after.contains(session)), "{before:?} {after:?}");
+    assert!(folder.path().join("ledger.db.version-3").exists());
+}
+
+#[test]
 fn a_block_that_was_full_in_version_2_gets_its_columns_and_costs_of_gone_rows_are_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(LEDGER_FILE);
@@ -443,7 +469,7 @@ fn older(database: &rusqlite::Connection) {
     database
         .execute_batch(&format!(
             "DROP TABLE rollups; ALTER TABLE rollups_2 RENAME TO rollups; DROP TABLE rollup_days; DROP TABLE columns;
-             DROP TABLE audit; DROP TABLE probe_use; DROP TABLE part_columns; DROP TABLE late_parts; DROP TABLE user_days;
+             DROP TABLE audit; DROP TABLE probe_use; DROP TABLE part_columns; DROP TABLE late_parts; DROP TABLE user_days; DROP TABLE rollup_columns;
              ALTER TABLE probe_results DROP COLUMN cache_read; ALTER TABLE probe_results DROP COLUMN reasoning;
              ALTER TABLE probe_results DROP COLUMN price_row; ALTER TABLE probe_results DROP COLUMN currency;
              ALTER TABLE probe_results DROP COLUMN cost; DELETE FROM facts WHERE key = 'rollup_zone'; {} PRAGMA user_version = 2;",

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::measure::Measures;
 use super::open::{Error, open_for_reading};
+use super::rollup_columns::each_rollup;
 use crate::record::{Attributes, Currency};
 
 /// A reader of rollups beside the writer.
@@ -46,14 +47,10 @@ impl UsageQuery {
     /// The same over a connection that is open.
     pub(super) fn over(connection: &Connection, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
         let currencies = super::intern::read_currencies(connection)?;
-        let mut statement = connection
-            .prepare_cached("SELECT attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2")?;
-        let mut rows = statement.query([from, until])?;
         let mut sums: BTreeMap<(u32, u32), Measures> = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            let added = Measures::unpack(row.get_ref(2)?.as_blob().unwrap_or_default())?;
-            sums.entry((row.get(0)?, row.get(1)?)).or_default().add(&added);
-        }
+        each_rollup(connection, from..until, |_, attributes, currency, cell| {
+            cell.add_to(sums.entry((attributes, currency)).or_default())
+        })?;
         let mut usage = Vec::with_capacity(sums.len());
         for ((attributes, currency), measures) in sums {
             usage.push(Usage {

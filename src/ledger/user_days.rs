@@ -24,7 +24,7 @@ const MAX_CELLS: usize = 50_000;
 /// Blocks of a day that is summed: 4,194,304 rows take a second or less.
 const MAX_BLOCKS: i64 = 512;
 /// Blocks behind a day's last one after which it is quiet.
-const QUIET_BLOCKS: i64 = if cfg!(test) { 0 } else { 16 };
+pub(super) const QUIET_BLOCKS: i64 = if cfg!(test) { 0 } else { 16 };
 /// Days without a row that are passed over at one time.
 const MAX_EMPTY: usize = 256;
 
@@ -77,25 +77,35 @@ impl UserDay {
     }
 }
 
-/// Which days are summed, and which may be.
-#[derive(Debug, Default)]
-pub(super) struct UserDays {
-    summed: BTreeSet<i64>,
+/// Which days are packed in a table, and which may be.
+#[derive(Debug)]
+pub(super) struct PackedDays {
+    table: &'static str,
+    packed: BTreeSet<i64>,
     /// The first day that was not looked at.
-    next: i64,
+    pub(super) next: i64,
 }
 
-impl UserDays {
-    pub(super) fn load(connection: &Connection) -> Result<UserDays, Error> {
-        let mut statement = connection.prepare("SELECT day FROM user_days")?;
-        let summed = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok(UserDays { summed, next: i64::MIN })
+impl PackedDays {
+    pub(super) fn load(connection: &Connection, table: &'static str) -> Result<PackedDays, Error> {
+        let mut statement = connection.prepare(&format!("SELECT day FROM {table}"))?;
+        let packed = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(PackedDays { table, packed, next: i64::MIN })
     }
 
-    /// Removes the sums of days whose rows change, within the transaction that is open.
+    pub(super) fn has(&self, day: i64) -> bool {
+        self.packed.contains(&day)
+    }
+
+    /// To be called when a day is packed.
+    pub(super) fn keep(&mut self, day: i64) {
+        self.packed.insert(day);
+    }
+
+    /// Removes days of which something changes, within the transaction that is open.
     pub(super) fn remove(&self, connection: &Connection, days: &BTreeSet<i64>) -> Result<(), Error> {
-        let mut delete = connection.prepare_cached("DELETE FROM user_days WHERE day = ?1")?;
-        for day in days.intersection(&self.summed) {
+        let mut delete = connection.prepare_cached(&format!("DELETE FROM {} WHERE day = ?1", self.table))?;
+        for day in days.intersection(&self.packed) {
             delete.execute([day])?;
         }
         Ok(())
@@ -104,7 +114,7 @@ impl UserDays {
     /// To be called when that transaction is committed.
     pub(super) fn removed(&mut self, days: &BTreeSet<i64>) {
         for day in days {
-            if self.summed.remove(day) {
+            if self.packed.remove(day) {
                 self.next = self.next.min(*day);
             }
         }
@@ -153,7 +163,7 @@ impl Ledger {
             }
             // Of the oldest day retention takes one block after the other.
             let is_cut = is_cut.unwrap_or(true);
-            if is_cut || blocks > MAX_BLOCKS || self.user_days.summed.contains(&next) {
+            if is_cut || blocks > MAX_BLOCKS || self.user_days.has(next) {
                 self.user_days.next += 1;
                 continue;
             }
@@ -162,7 +172,7 @@ impl Ledger {
                 self.connection
                     .prepare_cached("INSERT OR REPLACE INTO user_days (day, data) VALUES (?1, ?2)")?
                     .execute((next, pack(&cells)))?;
-                self.user_days.summed.insert(next);
+                self.user_days.keep(next);
                 self.user_days.next += 1;
                 return Ok(true);
             }

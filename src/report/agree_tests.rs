@@ -165,7 +165,7 @@ fn nonzero(mut amounts: Amounts) -> Amounts {
 
 /// Every view of a ledger says the same. Returns how many requests are kept.
 fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
-    let moment = Moment::open(folder).unwrap();
+    let mut moment = Moment::open(folder).unwrap();
     let all = ask(&moment, Vec::new(), Some(target()));
     let total = &all.total.figures;
     let cost = nonzero(total.costs());
@@ -211,7 +211,7 @@ fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
     let mut bytes = Vec::new();
     let progress = |_| ControlFlow::Continue(());
     let filter = RequestFilter::default();
-    let kept = export::requests(&moment, &filter, Format::Jsonl, &mut bytes, progress).unwrap();
+    let kept = export::requests(&mut moment, &filter, Format::Jsonl, &mut bytes, progress).unwrap();
     let exported = lines(&bytes);
     assert_eq!(exported.len() as u64, kept);
     let by_user = ask(&moment, vec![By::User], None);
@@ -246,7 +246,7 @@ fn assert_agreement(folder: &Path, meter: &Arc<Mutex<Meter>>) -> u64 {
         assert_eq!(column(&charges, column_name, "BillingCurrency"), cost, "{column_name}");
     }
     let mut bytes = Vec::new();
-    export::sessions(&moment, &filter, Format::Jsonl, &mut bytes, progress).unwrap();
+    export::sessions(&mut moment, &filter, Format::Jsonl, &mut bytes, progress).unwrap();
     let of_sessions: u64 = lines(&bytes).iter().filter_map(|line| line["requests"].as_u64()).sum();
     let of_none = exported.iter().filter(|line| line["session"].is_null()).count() as u64;
     // A part outlives its first rows.

@@ -173,6 +173,9 @@ pub fn totals(moment: &Moment, question: &Question) -> Result<Totals, Error> {
     summed(moment, question, None)
 }
 
+/// Sums by user from which on the pseudonyms are read at once.
+const MANY_USERS: usize = 1_000;
+
 /// A value of the column behind the last, of groups that are not among those to be told apart.
 const REST: &str = "rest";
 
@@ -212,6 +215,9 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
         },
         |at| of_time.of(by.iter().map(|by| of_moment(by, at, zone)).collect()),
     )?;
+    if by_user && sums.len() > MANY_USERS {
+        moment.remember_users()?;
+    }
     let mut groups: BTreeMap<Vec<String>, Figures> = BTreeMap::new();
     let mut names: HashMap<u32, Arc<str>, RandomState> = HashMap::default();
     let mut total = Figures::default();

@@ -131,6 +131,9 @@ pub fn open(folder: &Path) -> Result<Moment, Error> {
 /// # Errors
 /// The ledger cannot be read.
 pub fn answer(moment: &Moment, question: &Question) -> Result<Usage, Error> {
+    if question.by.contains(&By::User) {
+        moment.remember_users()?;
+    }
     let mut sums = Sums::new(moment, question);
     let removed = moment.removed()?;
     let mut cut: HashMap<i64, Vec<Row>, RandomState> = HashMap::default();
@@ -191,7 +194,12 @@ struct Sums<'a> {
     of_user: HashMap<u32, u32, RandomState>,
     /// The columns of time by quarter of an hour.
     of_time: HashMap<Micros, Group, RandomState>,
-    cells: HashMap<Group, Cell, RandomState>,
+    /// By the places of their groups.
+    cells: Vec<Cell>,
+    places: HashMap<Group, usize, RandomState>,
+    /// The cells of attributes and users, where no column is of time.
+    of_who: HashMap<(u32, u32), usize, RandomState>,
+    none: Cell,
     total: Figures,
     session: Option<Key>,
 }
@@ -208,7 +216,10 @@ impl<'a> Sums<'a> {
             of_attributes: HashMap::default(),
             of_user: HashMap::default(),
             of_time: HashMap::default(),
-            cells: HashMap::default(),
+            cells: Vec::new(),
+            places: HashMap::default(),
+            of_who: HashMap::default(),
+            none: Cell::default(),
             total: Figures::default(),
             session: None,
         };
@@ -300,12 +311,32 @@ impl<'a> Sums<'a> {
     fn row(&mut self, row: &Row) -> Result<&mut Figures, Error> {
         let who = self.who(row.attributes, row.user)?;
         let group = self.at(&who, row.start);
-        Ok(&mut self.cells.entry(group).or_default().figures)
+        let place = self.place(group);
+        Ok(&mut self.cell(place).figures)
+    }
+
+    fn cell(&mut self, place: usize) -> &mut Cell {
+        // Every place that was given is there.
+        self.cells.get_mut(place).unwrap_or(&mut self.none)
+    }
+
+    fn place(&mut self, group: Group) -> usize {
+        let next = self.cells.len();
+        let place = *self.places.entry(group).or_insert(next);
+        if place == next {
+            self.cells.push(Cell::default());
+        }
+        place
     }
 
     /// A cell that a session touches.
     fn touch(&mut self, group: Group, session: Key) -> &mut Figures {
-        let cell = self.cells.entry(group).or_default();
+        let place = self.place(group);
+        self.touch_at(place, session)
+    }
+
+    fn touch_at(&mut self, place: usize, session: Key) -> &mut Figures {
+        let cell = self.cell(place);
         if cell.session != Some(session) {
             cell.session = Some(session);
             cell.figures.sessions += 1;
@@ -343,14 +374,37 @@ impl<'a> Sums<'a> {
     }
 
     fn part(&mut self, part: &Part) -> Result<(), Error> {
-        let who = self.who(part.first_attributes, part.user)?;
-        let of_several = part.mixed_users || (part.unnamed && part.user != 0);
+        let user = part.user;
+        let of_several = part.mixed_users || (part.unnamed && user != 0);
         let mixed = part.more_attributes || (self.by_user && of_several);
+        let within = self.question.since <= part.start && part.last_start < self.question.until;
+        if !self.by_time && within && !mixed && part.attributes == [part.first_attributes] {
+            // Most parts are of this kind: all of it is of one group.
+            let key = (part.first_attributes, if self.by_user { user } else { 0 });
+            let place = match self.of_who.get(&key) {
+                Some(place) => *place,
+                None => {
+                    let who = self.who(part.first_attributes, user)?;
+                    let place = self.place(who);
+                    self.of_who.insert(key, place);
+                    place
+                }
+            };
+            let time = part.end.min(self.question.until) - part.start;
+            self.touch_total(part.key);
+            self.total.time = self.total.time.saturating_add(time);
+            self.total.part(part);
+            let figures = self.touch_at(place, part.key);
+            figures.time = figures.time.saturating_add(time);
+            figures.part(part);
+            return Ok(());
+        }
+        let who = self.who(part.first_attributes, user)?;
         let mut single = !mixed;
         for id in &part.attributes {
-            single = single && self.attributes(*id)? == self.attributes(part.first_attributes)?;
+            single = single
+                && (*id == part.first_attributes || self.attributes(*id)? == self.attributes(part.first_attributes)?);
         }
-        let within = self.question.since <= part.start && part.last_start < self.question.until;
         let whole = single && within && self.at(&who, part.start) == self.at(&who, part.last_start);
         if whole && self.is_one_stretch(part) {
             self.stretch(&who, part.key, part.start, part.end);
@@ -408,10 +462,15 @@ impl<'a> Sums<'a> {
     }
 
     fn finish(self) -> Usage {
-        let Sums { values, cells, total, .. } = self;
+        let Sums { values, mut cells, places, total, .. } = self;
         let text = |number: &u32| values.get(*number as usize).map_or_else(String::new, ToString::to_string);
-        let mut groups: Vec<(Vec<String>, Figures)> =
-            cells.into_iter().map(|(group, cell)| (group.iter().map(text).collect(), cell.figures)).collect();
+        let mut groups: Vec<(Vec<String>, Figures)> = places
+            .into_iter()
+            .map(|(group, place)| {
+                let figures = cells.get_mut(place).map(|cell| std::mem::take(&mut cell.figures)).unwrap_or_default();
+                (group.iter().map(text).collect(), figures)
+            })
+            .collect();
         groups.sort_by(|(a, _), (b, _)| a.cmp(b));
         Usage { groups, total }
     }

@@ -50,6 +50,9 @@ pub const REQUEST_COLUMNS: [(&str, &str); 35] = [
     ("logged_cost", "a cost that the gateway logged"),
 ];
 
+/// Rows of the log that are looked at in one moment.
+const STEP_ROWS: i64 = if cfg!(test) { 1_000 } else { 32_768 };
+
 /// Names of the dimensions of a ledger, in order.
 fn dimension_names(moment: &Moment) -> Result<Vec<String>, ledger::Error> {
     usage::dimensions(moment)
@@ -65,10 +68,14 @@ fn of_dimensions<'a>(names: &'a [String], attributes: &'a Attributes) -> impl It
 
 /// Writes every request that fits, oldest in the log first. `progress` is told how many there were so far and may end it.
 ///
+/// What is exported ends with the last row of the moment that is given. It is read in steps, each at a moment of its own, so that
+/// whoever reads slowly does not make the write-ahead log grow. A request that is removed before its step is left out, and one
+/// that is priced anew before it has its new cost.
+///
 /// # Errors
 /// The ledger cannot be read, or the bytes cannot be written.
 pub fn requests<W: Write>(
-    moment: &Moment,
+    moment: &mut Moment,
     filter: &RequestFilter,
     format: Format,
     out: W,
@@ -78,10 +85,20 @@ pub fn requests<W: Write>(
     let columns = REQUEST_COLUMNS.iter().map(|(name, _)| (*name).to_owned());
     let columns = columns.chain(dimensions.iter().map(|name| format!("dimension.{name}"))).collect();
     let mut table = Table::begin(out, format, columns)?;
-    moment.each_request(filter, 0, |stored| -> Result<ControlFlow<()>, Error> {
-        table.row(record(moment, stored, &dimensions)?)?;
-        Ok(progress(table.rows))
-    })?;
+    let (last, mut after, mut is_ended) = (moment.last_row(), 0, false);
+    while after < last && !is_ended {
+        // The rows of a session are found by its name, not one after the other.
+        let to = if filter.sessions.is_empty() { last.min(after + STEP_ROWS) } else { last };
+        let step = &*moment;
+        step.each_request_of(filter, after..to, |stored| -> Result<ControlFlow<()>, Error> {
+            table.row(record(step, stored, &dimensions)?)?;
+            let next = progress(table.rows);
+            is_ended = next.is_break();
+            Ok(next)
+        })?;
+        after = to;
+        moment.renew()?;
+    }
     Ok(table.finish()?)
 }
 

@@ -44,6 +44,9 @@ pub const SESSION_COLUMNS: [(&str, &str); 27] = [
     ("dimensions", "dimensions as JSON: name to values"),
 ];
 
+/// Sessions that are read in one moment.
+const STEP_SESSIONS: usize = if cfg!(test) { 10 } else { 1_000 };
+
 /// A session so far.
 #[derive(Default)]
 struct Session {
@@ -124,25 +127,59 @@ fn fits(filter: &RequestFilter, attributes: &Attributes) -> bool {
 /// requests know (status, error, tokens, cost) is not looked at. `progress` is told how many there were so far and may end
 /// it.
 ///
+/// Which sessions are exported is told by the moment that is given. They are read in steps, each at a moment of its own, so that
+/// whoever reads slowly does not make the write-ahead log grow. A session is written as it is at its step, and left out if
+/// retention has removed it by then.
+///
 /// # Errors
 /// The ledger cannot be read, or the bytes cannot be written.
 pub fn sessions<W: Write>(
-    moment: &Moment,
+    moment: &mut Moment,
     filter: &RequestFilter,
     format: Format,
     out: W,
     mut progress: impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<u64, Error> {
     let mut table = Table::begin(out, format, SESSION_COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect())?;
-    let mut is_ended = false;
-    each_session(moment, filter, |_, record| {
-        if !is_ended {
-            table.row(record)?;
-            is_ended = progress(table.rows).is_break();
+    let mut keys: Vec<Key> = Vec::new();
+    let (since, until) = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(i64::MAX));
+    moment.each_part(since, until, |part| -> Result<(), Error> {
+        if keys.last() != Some(&part.key) {
+            keys.push(part.key);
         }
         Ok(())
     })?;
+    let users = wanted_users(moment, filter)?;
+    let mut is_ended = false;
+    for keys in keys.chunks(STEP_SESSIONS) {
+        let step = &*moment;
+        step.each_session(keys, |key, parts| -> Result<(), Error> {
+            let mut session = Session::default();
+            parts.iter().for_each(|part| session.add(part, filter, users.as_deref()));
+            if !is_ended
+                && session.is_within
+                && session.is_of_user
+                && let Some(record) = record(step, filter, key, &session)?
+            {
+                table.row(record)?;
+                is_ended = progress(table.rows).is_break();
+            }
+            Ok(())
+        })?;
+        if is_ended {
+            break;
+        }
+        moment.renew()?;
+    }
     Ok(table.finish()?)
+}
+
+/// Ids of the filter's users; `None` where it has none.
+fn wanted_users(moment: &Moment, filter: &RequestFilter) -> Result<Option<Vec<u32>>, ledger::Error> {
+    if filter.users.is_empty() {
+        return Ok(None);
+    }
+    filter.users.iter().filter_map(|user| moment.user(user).transpose()).collect::<Result<_, _>>().map(Some)
 }
 
 /// Calls `found` with the last row and the record of every session that fits, one after the other.
@@ -152,11 +189,7 @@ pub(super) fn each_session(
     mut found: impl FnMut(i64, Vec<Datum>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut open: Option<(Key, Session)> = None;
-    let users = if filter.users.is_empty() {
-        None
-    } else {
-        Some(filter.users.iter().filter_map(|user| moment.user(user).transpose()).collect::<Result<Vec<u32>, _>>()?)
-    };
+    let users = wanted_users(moment, filter)?;
     let mut write = |key: Key, session: &Session| -> Result<(), Error> {
         if session.is_within
             && session.is_of_user

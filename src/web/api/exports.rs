@@ -60,15 +60,15 @@ fn export(
     asked: &Asked<'_>,
     start: &mut Start,
     what: &str,
-    write: impl FnOnce(&Moment, &RequestFilter, Format, &mut Pipe) -> Result<u64, Error>,
+    write: impl FnOnce(&mut Moment, &RequestFilter, Format, &mut Pipe) -> Result<u64, Error>,
 ) -> Result<(), Problem> {
     let period = asked.period()?;
-    let moment = asked.open_for_long()?;
+    let mut moment = asked.open_for_long()?;
     let filter = asked.requests(&moment, period)?;
     let format = Format::ALL.into_iter().find(|format| asked.text("format") == Some(format.label()));
     let format = format.unwrap_or_default();
     let mut pipe = start.file(format.media_type(), &file_name(asked, what, period, format.label()));
-    match write(&moment, &filter, format, &mut pipe).map(|_| pipe.flush()) {
+    match write(&mut moment, &filter, format, &mut pipe).map(|_| pipe.flush()) {
         Ok(Ok(())) => Ok(()),
         // Whoever asked has gone.
         Ok(Err(_)) | Err(Error::Write(_)) => Ok(()),
