@@ -143,7 +143,7 @@ fn main() {
     let mut writing = Duration::ZERO;
     for n in 0..number {
         // A session of one turn each, or six in a row.
-        let is_multi = n / TURNS % 2 == 0;
+        let is_multi = (n / TURNS).is_multiple_of(2);
         let turn = n % TURNS;
         let is_chinese = (if is_multi { n / TURNS } else { n }) % 3 == 0;
         if !is_multi || turn == 0 {

@@ -110,7 +110,7 @@ fn the_examples_in_the_default_file_are_valid() {
     assert_eq!((config.content.redact_patterns.len(), config.content.redact.len()), (1, 4));
     assert!(config.content.encryption_key_file.is_some());
     assert_eq!(config.relay.receivers.len(), 3);
-    assert_eq!((config.reports.daily.len(), config.reports.weekly.len(), config.reports.monthly.len()), (1, 1, 2));
+    assert_eq!((config.reports.daily.len(), config.reports.weekly.len(), config.reports.monthly.len()), (1, 1, 3));
     assert_eq!((config.probes.targets.len(), config.sla.maintenance.len(), config.sla.objectives.len()), (4, 2, 1));
     config.build_probes(&crate::clock::Clock::manual(0)).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(config.relay.token_file.is_some() && config.relay.ca_file.is_some());

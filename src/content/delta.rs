@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(known.longest(&lists), Some(Prefix { list: first, messages: 1 }));
         read(&mut lists, &[&q2]);
         assert_eq!(known.longest(&lists), None);
-        lists.read([8; 32], &[q1.clone()]);
+        lists.read([8; 32], std::slice::from_ref(&q1));
         assert_eq!(known.longest(&lists), None, "of somebody else");
     }
 

@@ -18,12 +18,15 @@ use super::rollup_columns::each_packed;
 use super::row;
 use super::session::{PART, read_part};
 use super::sums::day_begins;
-use super::user_days::user_day;
-use crate::record::{Currency, ServiceTier};
+use super::user_days::{self, user_day};
+use crate::record::ServiceTier;
 use crate::session::Part;
 
 /// Problems that are spelt out.
 const MOST_NAMED: usize = 5;
+
+/// Measures by bucket or day, attributes and currency.
+type Cells = BTreeMap<(i64, u32, CurrencyId), Measures>;
 
 /// Columns are made anew from the rows: they must be the same to the last bit.
 pub(super) fn columns(connection: &Connection) -> Result<Finding, Error> {
@@ -66,7 +69,6 @@ pub(super) fn columns(connection: &Connection) -> Result<Finding, Error> {
 
 /// Rollups of days are summed anew from those of hours.
 pub(super) fn days(connection: &Connection) -> Result<Finding, Error> {
-    type Cells = BTreeMap<(i64, u32, CurrencyId), Measures>;
     let name = stored_zone(connection)?.unwrap_or_default();
     let Ok(zone) = TimeZone::get(&name) else {
         // A zone without a name of the time zone database is the machine's own.
@@ -163,7 +165,6 @@ pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
 
 /// Packed rollups are held against the table of rollups, day by day.
 pub(super) fn rollup_columns(connection: &Connection) -> Result<Finding, Error> {
-    type Cells = BTreeMap<(i64, u32, CurrencyId), Measures>;
     let (mut problems, mut days) = (Vec::new(), 0_u64);
     let mut select = connection.prepare("SELECT day, data FROM rollup_columns ORDER BY day")?;
     let mut stored = select.query([])?;
@@ -194,7 +195,6 @@ pub(super) fn rollup_columns(connection: &Connection) -> Result<Finding, Error> 
 
 /// Sums by user are summed anew from the rows of their days.
 pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
-    type Cells = BTreeMap<(u32, Option<Currency>), Measures>;
     let name = stored_zone(connection)?.unwrap_or_default();
     let Ok(zone) = TimeZone::get(&name) else {
         return Ok(finding(
@@ -211,7 +211,7 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
     let (mut problems, mut kinds, mut tiers) = (Vec::new(), Kinds::default(), BTreeMap::<u32, ServiceTier>::new());
     for day in &days {
         let span = day_begins(*day, &zone)..day_begins(day.saturating_add(1), &zone);
-        let mut summed = Cells::new();
+        let mut summed = user_days::Cells::new();
         let blocks: Vec<i64> = connection
             .prepare_cached("SELECT block FROM blocks WHERE first_start < ?2 AND last_start >= ?1")?
             .query_map((span.start, span.end), |row| row.get(0))?
@@ -232,7 +232,7 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
                 Ok(())
             })?;
         }
-        let mut kept = Cells::new();
+        let mut kept = user_days::Cells::new();
         if let Some(stored) = user_day(connection, *day)? {
             stored.each(|user, currency, measures| -> Result<(), Error> {
                 let cell = kept.entry((user, currency)).or_default();

@@ -124,7 +124,7 @@ impl Packed {
 
     /// How many numbers of a list there are: a list of one takes no bits, and where each takes few there may be more.
     pub(super) fn len(&self) -> usize {
-        if self.width == 0 { 1 } else { (self.bytes.len() - 8) * 8 / self.width }
+        ((self.bytes.len() - 8) * 8).checked_div(self.width).unwrap_or(1)
     }
 
     /// Whether all numbers are 0.

@@ -391,8 +391,11 @@ mod tests {
     use crate::session::{Costs, Key};
 
     fn part(id: i64) -> Part {
-        let tokens =
-            Tokens { uncached_input: 17, visible_output: u64::from(id.unsigned_abs() % 5 == 0), ..Tokens::default() };
+        let tokens = Tokens {
+            uncached_input: 17,
+            visible_output: u64::from(id.unsigned_abs().is_multiple_of(5)),
+            ..Tokens::default()
+        };
         Part {
             id,
             key: Key { gateway: 1 + u32::try_from(id % 2).unwrap(), session: 70 + u32::try_from(id).unwrap() },

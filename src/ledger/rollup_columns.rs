@@ -73,13 +73,16 @@ pub(super) fn each_packed<E>(
     Some(Ok(()))
 }
 
+/// What is called with bucket, attributes, currency and measures of a rollup.
+type Found<'f> = dyn FnMut(i64, u32, CurrencyId, &Cell<'_>) -> Result<(), Error> + 'f;
+
 /// Calls `found` with bucket, attributes, currency and measures of each rollup of buckets within a range, in no order.
 pub(super) fn each_rollup(
     connection: &Connection,
     buckets: Range<i64>,
     mut found: impl FnMut(i64, u32, CurrencyId, &Cell<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let rows = |range: Range<i64>, found: &mut dyn FnMut(i64, u32, CurrencyId, &Cell<'_>) -> Result<(), Error>| {
+    let rows = |range: Range<i64>, found: &mut Found<'_>| {
         let sql = "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([range.start, range.end])?;

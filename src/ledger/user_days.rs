@@ -31,8 +31,11 @@ const MAX_EMPTY: usize = 256;
 /// Columns before those of the measures: how many cells there are, users, and currencies.
 const HEAD: usize = 3;
 
+/// What a day's requests sum up to by user and currency.
+pub(super) type Cells = BTreeMap<(u32, Option<Currency>), Measures>;
+
 /// Packs a day's sums, in the order of users.
-fn pack(cells: &BTreeMap<(u32, Option<Currency>), Measures>) -> Vec<u8> {
+fn pack(cells: &Cells) -> Vec<u8> {
     let mut columns: Vec<Vec<i64>> = vec![Vec::with_capacity(cells.len()); HEAD + Measure::ALL.len()];
     for ((user, currency), measures) in cells {
         let head = [i64::from(*user), currency.map_or(0, Currency::code)];
@@ -122,10 +125,7 @@ impl PackedDays {
 }
 
 /// Sums a day's folded rows by user; `None` where there are too many users.
-pub(super) fn sum_day(
-    moment: &Moment,
-    span: Range<Micros>,
-) -> Result<Option<BTreeMap<(u32, Option<Currency>), Measures>>, Error> {
+pub(super) fn sum_day(moment: &Moment, span: Range<Micros>) -> Result<Option<Cells>, Error> {
     match moment.sums_of_users(span, MAX_CELLS) {
         Ok(sums) => Ok(Some(sums.iter().map(|(key, sums)| ((key.user, key.currency), *sums)).collect())),
         Err(Error::TooManyGroups(_)) => Ok(None),

@@ -151,7 +151,8 @@ fn exports_are_lines_an_array_or_whole_conversations_for_training() {
     assert_eq!((count, lines.lines().count()), (5, 5));
     let second: serde_json::Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
     assert_eq!(second["answer"]["tool_calls"][0]["name"], "search");
-    assert_eq!((&second["consumer"], &second["previous"]), (&"shop".into(), &1.into()));
+    let of = &second["conversation"];
+    assert_eq!((&of["consumer"], &of["previous"]), (&"shop".into(), &"1".into()));
     let (count, array) = exported(Form::Json, "arrived");
     let array: Vec<serde_json::Value> = serde_json::from_str(&array).unwrap();
     assert_eq!((count, array.len()), (1, 1));

@@ -65,8 +65,9 @@ pub(super) fn document(base: &str) -> Value {
 /// The types of a file, by the formats that may be asked for.
 fn file(endpoint: &Endpoint) -> Value {
     let format = endpoint.parameters().find(|parameter| parameter.name == "format");
-    let formats = format.map_or(Value::Null, |format| format.kind.schema());
-    let takes = |name: &str| formats["enum"].as_array().is_some_and(|list| list.iter().any(|known| known == name));
+    let schema = format.map_or(Value::Null, |format| format.kind.schema());
+    let formats = schema.get("enum").and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
+    let takes = |name: &str| formats.iter().any(|known| known == name);
     let mut content = json!({
         "application/jsonl": {"schema": {"type": "string"}},
         "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
