@@ -230,7 +230,8 @@ fn a_session_that_is_kept_as_a_hash_is_found_by_its_own_id_which_no_answer_tells
     let log = folder.path().join("access.log");
     let (mail, key) = ("jane.doe@example.org", "sk-proj-0123456789abcdef0123456789abcdef");
     let ids = [mail.to_owned(), key.to_owned(), long_id()];
-    let text: String = (0..6).map(|index| line(index, &ids[index as usize % 3], "gpt-4o", "alice")).collect();
+    let text: String =
+        (0..).zip(ids.iter().cycle()).take(6).map(|(index, id)| line(index, id, "gpt-4o", "alice")).collect();
     fs::write(&log, text).expect("write the log");
     let sidecar = follow(&log, folder.path(), "privacy: {session_ids: hashed}\n");
     sidecar.wait_lines(6);

@@ -57,8 +57,11 @@ fn get(sidecar: &Sidecar, path: &str) -> Value {
 
 /// What a search finds once everything is in the index.
 fn found(sidecar: &Sidecar, question: &str) -> Vec<Value> {
-    wait("everything is searched", || (get(sidecar, "/api/v1/conversations")["unindexed"] == json!(0)).then_some(()));
-    get(sidecar, &format!("/api/v1/conversations{question}"))["conversations"].as_array().expect("a list").clone()
+    wait("everything is searched", || {
+        (get(sidecar, "/api/v1/conversations").get("unindexed") == Some(&json!(0))).then_some(())
+    });
+    let answer = get(sidecar, &format!("/api/v1/conversations{question}"));
+    answer.get("conversations").and_then(Value::as_array).expect("a list").clone()
 }
 
 #[test]
