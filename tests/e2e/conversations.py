@@ -141,6 +141,7 @@ def conversations_are_found_by_their_words(case):
         page.until(f"new URLSearchParams(location.search).get('q') === {json.dumps(words)}", "the words are in the address")
         page.settled()
         page.until("document.querySelectorAll('.found li').length === 1 && document.querySelector('.snippet mark')", f"{words} is found and marked")
+    require(not page.run("document.querySelector('.chips')"), "words that are searched for are in their own field alone")
     harmless(page, "what was found")
     page.run("document.querySelector('.found-head a').click()")
     page.until(SHOWN, "its request shows it")

@@ -83,8 +83,8 @@ function told(name, value) {
   return name === "error" ? named("reason", value) : name === "mode" ? named("mode", value) : value;
 }
 
-/// The form: `first` fields in sight, `rest` behind a switch.
-export function filters(place, first, rest = []) {
+/// The form: `first` fields in sight, `rest` behind a switch; what is `apart` has a field of its own elsewhere.
+export function filters(place, first, rest = [], apart = []) {
   const field = (name) => h("label", { class: "field", key: name }, h("span", {}, t(`filter.${name}`)), control(place, name));
   const apply = (form) => {
     const changes = {};
@@ -95,7 +95,7 @@ export function filters(place, first, rest = []) {
     const address = altered(place, changes);
     if (new URL(address, document.baseURI).search !== location.search) go(address);
   };
-  const all = [...new Set([...first, ...rest, ...place.query.keys()])].filter((name) => place.query.has(name) && (first.includes(name) || rest.includes(name) || name in chosen(place)));
+  const all = [...new Set([...first, ...rest, ...place.query.keys()])].filter((name) => place.query.has(name) && (first.includes(name) || rest.includes(name) || (name in chosen(place) && !apart.includes(name))));
   const hidden = all.filter((name) => rest.includes(name)).length;
   return h("form", { class: "filters", role: "search", key: "filters", onsubmit: (event) => {
     event.preventDefault();

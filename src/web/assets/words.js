@@ -25,10 +25,12 @@ export async function choose(next) {
   await load();
 }
 
-/// The words of a key; `{name}` in them is replaced.
+/// The words of a key: `{name}` in them is replaced, and `{name:one|more}` is the first where the value is 1, else the second.
 export function t(key, values) {
   const text = words[key] ?? key;
-  return values ? text.replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all)) : text;
+  if (!values) return text;
+  return text.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (all, name, one, more) =>
+    one === undefined ? String(values[name] ?? all) : String(values[name]) === "1" ? one : more);
 }
 
 /// The words for a value of a closed list, or the value itself where the list has grown since.

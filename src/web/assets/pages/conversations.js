@@ -13,7 +13,7 @@ import { pager } from "../table.js";
 import { t } from "../words.js";
 
 function parameters(place) {
-  return { ...asked(place, "7d"), ...chosen(place, ["q"]) };
+  return { ...asked(place, "7d"), ...chosen(place) };
 }
 
 function search(place) {
@@ -30,7 +30,7 @@ function search(place) {
 export default {
   title: () => t("nav.conversations"),
   lead: () => t("conversations.lead"),
-  controls: (place, data) => (data?.who?.role === "admin" ? [search(place), period(place, "7d"), filters(place, ["consumer", "user", "model", "session"], ["gateway", "route", "provider", "upstream", "mode"])] : null),
+  controls: (place, data) => (data?.who?.role === "admin" ? [search(place), period(place, "7d"), filters(place, ["consumer", "user", "model", "session"], ["gateway", "route", "provider", "upstream", "mode"], ["q"])] : null),
 
   async load(place, signal) {
     const who = await me(signal);
