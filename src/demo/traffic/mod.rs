@@ -42,6 +42,10 @@ const LIVE_TALK: u64 = 6;
 /// Days before the end of a history from which on the log has what was said: the gateway was told to only then.
 const TALKING_DAYS: i64 = 3;
 
+/// How long before the end of a history there is no less traffic than on average, so that sessions end soon after it even on a
+/// quiet night.
+const LIVELY: Micros = 60 * MINUTE;
+
 /// 2026-11-18T00:00:00Z, a Wednesday.
 const BENCHMARK_END: Micros = 1_794_960_000 * SECOND;
 
@@ -80,7 +84,7 @@ impl Traffic {
     /// thousand are broken by their user agent, as Envoy breaks them.
     #[must_use]
     pub fn new(seed: u64, end: Micros, days: u32, lines: usize) -> Traffic {
-        let mut traffic = Traffic::of(Company::demo(), seed, end, days, lines, bad_day(end, days));
+        let mut traffic = Traffic::of(Company::demo(), seed, (end, LIVELY), days, lines, bad_day(end, days));
         traffic.generator.talks_from = end - TALKING_DAYS * DAY;
         traffic
     }
@@ -89,26 +93,35 @@ impl Traffic {
     /// out the keys of the default template that say least.
     #[must_use]
     pub fn benchmark(seed: u64, lines: usize) -> Traffic {
-        Traffic::of(Company::benchmark(), seed, BENCHMARK_END, 1, lines, Vec::new())
+        Traffic::of(Company::benchmark(), seed, (BENCHMARK_END, 0), 1, lines, Vec::new())
     }
 
     /// The benchmark's day with all that was said: each request brings the messages of its conversation so far, up to 16.
     #[must_use]
     pub fn benchmark_with_content(seed: u64, lines: usize) -> Traffic {
-        Traffic::of(Company::talking(), seed, BENCHMARK_END, 1, lines, Vec::new())
+        Traffic::of(Company::talking(), seed, (BENCHMARK_END, 0), 1, lines, Vec::new())
     }
 
-    fn of(company: Company, seed: u64, end: Micros, days: u32, lines: usize, incidents: Vec<Incident>) -> Traffic {
+    fn of(
+        company: Company,
+        seed: u64,
+        (end, lively): (Micros, Micros),
+        days: u32,
+        lines: usize,
+        incidents: Vec<Incident>,
+    ) -> Traffic {
         let from = end - i64::from(days.max(1)) * DAY;
         let mut slot_weights = Vec::new();
         let mut total = 0.0;
         let mut cumulated = vec![total];
         let mut at = from;
         while at < end {
+            let mean = total / f64::from(u32::try_from(cumulated.len()).unwrap_or(u32::MAX));
+            let least = if end - at <= lively { mean } else { 0.0 };
             // The company is growing: the first day has 85 % of the last day's traffic.
             let age = f64::from(i32::try_from((end - at) / MINUTE).unwrap_or(0));
             let growth = 1.0 - 0.15 * age / f64::from(days.max(1) * 1_440);
-            total += weights(&company.consumers, &incidents, at, &mut slot_weights) * growth;
+            total += (weights(&company.consumers, &incidents, at, &mut slot_weights) * growth).max(least);
             cumulated.push(total);
             at += SLOT;
         }
@@ -329,8 +342,10 @@ mod tests {
             assert!(lines.is_sorted_by_key(|line| line.at));
             assert!(lines.iter().all(|line| line.at <= END && line.at > END - 31 * DAY));
         }
-        let last = Traffic::new(3, END, 30, 5_000).last().unwrap();
-        assert!(END - last.at < 60 * MINUTE);
+        for quiet in [END, END + 3 * DAY + 16 * 60 * MINUTE] {
+            let late = Traffic::new(3, quiet, 30, 130_000).filter(|line| quiet - line.at < 60 * MINUTE).count();
+            assert!(late > 130_000 / 30 / 24 * 3 / 4, "{late} lines of the last hour");
+        }
     }
 
     #[test]
