@@ -1,4 +1,4 @@
-//! `tokentail conversations`: what was captured, listed, searched, shown, exported and erased.
+//! `tokentail conversations` and `tokentail export conversations`: what was captured, listed, searched, shown, exported and erased.
 
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::conversations_text::{print_one, snippet};
-use super::export::write_whole;
+use super::export::{file_name, write_whole};
 use super::output::{self, Failure, grouped};
 use super::scope::PeriodArgs;
 use super::sessions::{folder, privacy, session_names};
@@ -38,11 +38,6 @@ pub(super) enum Command {
     /// Show what one request asked and was answered
     #[command(after_help = "Example: tokentail conversations show 1284")]
     Show(Show),
-    /// Write conversations to a file: JSON, or lines of messages for training
-    #[command(
-        after_help = "Example: tokentail conversations export --month 2026-11 --consumer search --output chat -o train.jsonl"
-    )]
-    Export(Export),
     /// Erase captured text and the names that lead to it; amounts stay
     #[command(after_help = "Example: tokentail conversations erase --user jane --yes")]
     Erase(Erase),
@@ -141,7 +136,7 @@ pub(super) struct Export {
     /// Form: jsonl, json, or chat (a line of messages for training, a whole conversation each)
     #[arg(long, value_name = "FORM", default_value = "jsonl", value_parser = parse_form)]
     output: Form,
-    /// File to write, `-` for standard output; default: conversations with the form's ending, in the working directory
+    /// File to write, `-` for standard output; default: a name with the period, in the working directory
     #[arg(short = 'o', long = "file", value_name = "FILE")]
     file: Option<PathBuf>,
     /// Print what was written as JSON
@@ -218,7 +213,6 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
             list(&arguments.config, &arguments.period, &arguments.which, &arguments.text, &arguments.page)
         }
         Command::Show(arguments) => show(arguments),
-        Command::Export(arguments) => export(arguments),
         Command::Erase(arguments) => erase(arguments),
     }
 }
@@ -375,7 +369,8 @@ fn show(arguments: &Show) -> Result<(), Failure> {
     Ok(())
 }
 
-fn export(arguments: &Export) -> Result<(), Failure> {
+/// `tokentail export conversations`.
+pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let zone = arguments.period.zone(&config)?;
     let range = arguments.period.range(&zone)?;
@@ -388,13 +383,15 @@ fn export(arguments: &Export) -> Result<(), Failure> {
         None if arguments.output == Form::Json => Ok(out.write_all(b"[]\n").map(|()| 0)?),
         None => Ok(0),
     };
-    let file = arguments.file.clone().unwrap_or_else(|| {
-        PathBuf::from(match arguments.output {
-            Form::Json => "conversations.json",
-            Form::Jsonl => "conversations.jsonl",
-            Form::Chat => "conversations.chat.jsonl",
-        })
-    });
+    let ending = match arguments.output {
+        Form::Json => "json",
+        Form::Jsonl => "jsonl",
+        Form::Chat => "chat.jsonl",
+    };
+    let file = match &arguments.file {
+        Some(file) => file.clone(),
+        None => PathBuf::from(file_name("conversations", &moment, range, &zone, ending)?),
+    };
     if file.as_os_str() == "-" {
         if arguments.json {
             return Err(Failure::misuse(

@@ -33,6 +33,11 @@ pub(super) enum Command {
     /// Every session with time in the period, one record each
     #[command(after_help = "Example: tokentail export sessions --since 2026-11-01 -o sessions.csv")]
     Sessions(Arguments),
+    /// Captured conversations that fit: JSON, or lines of messages for training
+    #[command(
+        after_help = "Example: tokentail export conversations --month 2026-11 --consumer search --output chat -o train.jsonl"
+    )]
+    Conversations(super::conversations::Export),
     /// Charges in the FinOps FOCUS 1.2 columns, one record per day, attributes and kind of token
     #[command(after_help = "Example: tokentail export focus --month 2026-11")]
     Focus(Arguments),
@@ -110,6 +115,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Requests(arguments) => export(Kind::Requests, arguments),
         Command::Sessions(arguments) => export(Kind::Sessions, arguments),
+        Command::Conversations(arguments) => super::conversations::export(arguments),
         Command::Focus(arguments) => export(Kind::Focus, arguments),
         Command::Sqlite(arguments) => sqlite(arguments),
     }
@@ -164,7 +170,7 @@ fn export(kind: Kind, arguments: &Arguments) -> Result<(), Failure> {
     let filter = RequestFilter { since: Some(since), until: Some(until), ..arguments.filter.filter(&config, &moment)? };
     let file = match &arguments.file {
         Some(file) => file.clone(),
-        None => PathBuf::from(file_name(kind, &moment, (since, until), &zone, arguments.output)?),
+        None => PathBuf::from(file_name(kind.label(), &moment, (since, until), &zone, arguments.output.label())?),
     };
     let bar = progress(kind);
     let mut write = |out: &mut dyn Write| {
@@ -232,12 +238,12 @@ fn progress(kind: Kind) -> ProgressBar {
 }
 
 /// A name with the days of the period, the last one included.
-fn file_name(
-    kind: Kind,
+pub(super) fn file_name(
+    what: &str,
     moment: &Moment,
     (since, until): (Micros, Micros),
     zone: &TimeZone,
-    format: Format,
+    ending: &str,
 ) -> Result<String, Failure> {
     let (first, last) = moment.span()?.unwrap_or((0, 1));
     let day = |micros: Micros| {
@@ -245,5 +251,5 @@ fn file_name(
             .map_or_else(|_| "all".to_owned(), |at| at.to_zoned(zone.clone()).date().to_string())
     };
     let (from, to) = (day(since.max(first)), day(until.min(last) - 1));
-    Ok(format!("tokentail-{}-{from}-to-{to}.{}", kind.label(), format.label()))
+    Ok(format!("tokentail-{what}-{from}-to-{to}.{ending}"))
 }

@@ -90,7 +90,7 @@ enum Command {
     /// Look at sessions: a list of them, or one turn by turn
     #[command(subcommand)]
     Sessions(sessions::Command),
-    /// Captured conversations: look, search, export, erase
+    /// Captured conversations: look, search, erase; `tokentail export conversations` writes them
     #[command(subcommand)]
     Conversations(conversations::Command),
     /// Figures by group and period

@@ -150,7 +150,7 @@ fn calls(folder: &Path) -> Vec<(&'static str, Vec<OsString>, i32)> {
         ("conversations list", with(&[]), 0),
         ("conversations search", with(&arguments!["order number"]), 0),
         ("conversations show", with(&arguments!["1"]), 1),
-        ("conversations export", with(&arguments!["-o", path("conversations.jsonl"), "--output", "chat"]), 0),
+        ("export conversations", with(&arguments!["-o", path("conversations.jsonl"), "--output", "chat"]), 0),
         ("conversations erase", with(&arguments!["--before", "2020-01-01", "--yes"]), 0),
         ("report usage", with(&arguments!["--by", "consumer,day"]), 0),
         ("report usage", with(&arguments!["--month", "2020-01"]), 0),
