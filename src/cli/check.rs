@@ -50,6 +50,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         {
             problems.push(format!("failed to {error}"));
         }
+        if let Err(error) = daemon::content_key(config) {
+            problems.push(format!("failed to {error}"));
+        }
     }
     let captured = config.as_ref().map(captured).unwrap_or_default();
     let memory = config.as_ref().map(daemon::worst_case_memory).unwrap_or_default();

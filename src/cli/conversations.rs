@@ -29,7 +29,7 @@ const MOST: u64 = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List captured conversations, the latest first
+    /// List captured conversations, the last logged first
     #[command(after_help = "Example: tokentail conversations list --since 2026-11-01 --consumer search")]
     List(List),
     /// Search captured conversations, the best first

@@ -113,7 +113,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let errors: Vec<String> = reader.status().lock().sources.iter().filter_map(|source| source.error.clone()).collect();
     drop(reader);
-    let (ledger, tally) = writer.stop()?;
+    let (mut ledger, tally) = writer.stop()?;
+    // Otherwise nothing would be searched before the next start of the sidecar.
+    ledger.index_all()?;
     let after: BTreeMap<String, SourceCounts> = ledger.sources()?.into_iter().collect();
     progress.bar.finish_and_clear();
     if fed.is_err() {

@@ -494,18 +494,20 @@ impl Store {
         Ok(())
     }
 
-    /// The sessions of conversations of these attributes.
+    /// The sessions of the conversations that a selection takes.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn sessions_of(&self, attributes: &BTreeSet<u32>) -> Result<BTreeSet<u32>, Error> {
-        let mut statement =
-            self.connection.prepare("SELECT DISTINCT attributes, session FROM conversations WHERE session <> 0")?;
+    pub fn sessions_of(&self, selection: &Selection) -> Result<BTreeSet<u32>, Error> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT row, start, attributes, session, user FROM conversations WHERE session <> 0")?;
         let mut rows = statement.query([])?;
         let mut sessions = BTreeSet::new();
         while let Some(row) = rows.next()? {
-            if attributes.contains(&row.get(0)?) {
-                sessions.insert(row.get(1)?);
+            let session = row.get(3)?;
+            if selection.fits(row.get(0)?, row.get(1)?, row.get(2)?, session, row.get(4)?) {
+                sessions.insert(session);
             }
         }
         Ok(sessions)

@@ -84,6 +84,17 @@ impl Ledger {
         Ok(self.content.as_mut().map_or(Ok(()), |store| store.index_step(through))?)
     }
 
+    /// Puts all words into the index, for whom no writer does it when it has time.
+    ///
+    /// # Errors
+    /// The content cannot be read or written. What is not in the index yet is put there by the next writer.
+    pub fn index_all(&mut self) -> Result<(), Error> {
+        while self.has_words() {
+            self.index_content()?;
+        }
+        Ok(())
+    }
+
     /// Removes captured conversations that started before a moment, some of them. Returns whether there is more to remove.
     pub(super) fn retain_content(&mut self, before: Micros) -> Result<bool, Error> {
         Ok(self.content.as_mut().map_or(Ok(false), |store| store.retain(before))?)
@@ -105,7 +116,10 @@ impl Ledger {
             Scope::User(name) => {
                 let pseudonym = self.interner.privacy().pseudonym(name);
                 let ids = self.stored_names(NameKind::User, &[name, &pseudonym])?;
-                (Selection::Users(ids.clone()), ids)
+                let selection = Selection::Users(ids.clone());
+                let mut names = self.captured_sessions(&selection)?;
+                names.extend(ids);
+                (selection, names)
             }
             Scope::Consumer(name) => {
                 let kept = self.interner.privacy().consumer(name);
@@ -113,14 +127,16 @@ impl Ledger {
                     self.connection.prepare("SELECT id FROM attributes WHERE consumer = ?1 OR consumer = ?2")?;
                 let ids = statement.query_map([name, &kept], |row| row.get(0))?;
                 let ids: BTreeSet<u32> = ids.collect::<Result<_, _>>()?;
-                let sessions = match &self.content {
-                    Some(store) => store.sessions_of(&ids)?,
-                    None => BTreeSet::new(),
-                };
-                (Selection::Attributes(ids), sessions)
+                let selection = Selection::Attributes(ids);
+                let sessions = self.captured_sessions(&selection)?;
+                (selection, sessions)
             }
         };
         Ok(Erasing { scope, by, selection, names, after: i64::MIN, done: Erasure::default() })
+    }
+
+    fn captured_sessions(&self, selection: &Selection) -> Result<BTreeSet<u32>, Error> {
+        Ok(self.content.as_ref().map(|store| store.sessions_of(selection)).transpose()?.unwrap_or_default())
     }
 
     fn stored_names(&self, kind: NameKind, values: &[&str]) -> Result<BTreeSet<u32>, Error> {

@@ -101,6 +101,21 @@ fn with_capture_it_is_kept_and_nothing_of_it_is_printed_or_logged() {
     assert_eq!(captured[&1], ["system zebra-quartz-4711", asked, answered]);
     // The first session's second request repeats the first, the broken line's too.
     assert_eq!((captured[&2].len(), &captured[&3]), (3, &vec![answered.to_owned()]));
+    let (data, config) = (folder.path().join("data"), folder.path().join("config.yaml"));
+    let search = arguments!["conversations", "search", "answered", "--config", config, "--data-dir", data, "--json"];
+    let found = run(search).expect_code(0).json();
+    assert_eq!(found["conversations"].as_array().unwrap().len(), 3, "at once: {found:#}");
+}
+
+#[test]
+fn a_key_that_is_missing_is_found_by_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yaml");
+    fs::write(&config, "sources: [{name: a, path: a.log}]\ncontent: {encryption_key_file: content.key}\n").unwrap();
+    let said = run(arguments!["check", "--config", config]).expect_code(2).stdout;
+    assert!(said.contains("content.key"), "{said}");
+    fs::write(folder.path().join("content.key"), [7; 32]).unwrap();
+    run(arguments!["check", "--config", config]).expect_code(0);
 }
 
 /// The `index`th turn of a conversation, which sends all turns before again.

@@ -20,7 +20,7 @@ use crate::wording::{listed, quoted};
 pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::get(
         "/api/v1/conversations",
-        "captured conversations, the newest first, or what a search finds, the best first",
+        "captured conversations, the last logged first, or what a search finds, the best first",
         &[FILTERS, PERIOD, LIST],
         "Conversations",
         list,
