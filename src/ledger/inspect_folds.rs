@@ -236,7 +236,7 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
         if let Some(stored) = user_day(connection, *day)? {
             stored.each(|user, currency, measures| -> Result<(), Error> {
                 let cell = kept.entry((user, currency)).or_default();
-                measures.for_each(|(measure, value)| cell.increase(measure, value));
+                measures.add_to(cell);
                 Ok(())
             })?;
         }

@@ -98,6 +98,6 @@ pub use session_query::SessionQuery;
 pub use session_view::{Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use sql_file::{SqlFile, SqlValue};
-pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
+pub use sums::{MAX_GROUPS, OTHER_USERS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};
