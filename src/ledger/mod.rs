@@ -40,6 +40,9 @@ mod open;
 mod pack_tests;
 mod packed;
 mod part_columns;
+mod part_hours;
+#[cfg(test)]
+mod part_hours_tests;
 mod part_scan;
 mod probe_use;
 mod reprice;
@@ -87,6 +90,7 @@ pub use intern::Privacy;
 pub use measure::{Measure, Measures};
 pub use moment::{Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
+pub use part_hours::{PartHour, PartHours};
 pub use probe_use::ProbeUse;
 pub use reprice::{Repriced, Repricing};
 pub use request_view::{
