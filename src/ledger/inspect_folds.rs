@@ -186,7 +186,7 @@ pub(super) fn rollup_columns(connection: &Connection) -> Result<Finding, Error> 
         let (mut kept, mut is) = (Cells::new(), Cells::new());
         let read =
             each_packed(packed.get_ref(1)?.as_blob().unwrap_or_default(), |bucket, attributes, currency, cell| {
-                cell.add_to(kept.entry((bucket, attributes, currency)).or_default())
+                cell.add_to(None, kept.entry((bucket, attributes, currency)).or_default())
             });
         read.transpose()?;
         let mut statement = connection.prepare_cached(

@@ -27,8 +27,18 @@ use crate::session::{DerivedId, Key, Name, Part};
 /// Dictionary entries that are remembered; beyond, they are read again.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// Parts that are held in memory until the others of their sessions have come; beyond, they are read again.
+/// Parts that are held in memory until the others of their sessions have come, four hours counting as one more; beyond, they are
+/// read again.
 const MAX_WAITING: usize = 65_536;
+
+/// What is called with a part and what is known of it by hour.
+type Found<'f, E> = &'f mut dyn FnMut(&Part, PartHours<'_>) -> Result<(), E>;
+
+/// A part that waits for the others of its session.
+struct Held {
+    part: Part,
+    hours: Vec<PartHour>,
+}
 
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const PROGRESS_STEPS: i32 = 2_000;
@@ -290,8 +300,8 @@ impl Moment {
         unfolded.values().for_each(|part| repeated.see(part.key.session));
         let is_within = |part: &Part| part.start < until && part.end >= since;
         // Parts of sessions that may have several wait for the others; of very many only the ids do.
-        let mut waiting: Vec<(Key, Micros, i64, Option<Box<(Part, Vec<PartHour>)>>)> = Vec::new();
-        type Found<'f, E> = &'f mut dyn FnMut(&Part, PartHours<'_>) -> Result<(), E>;
+        let mut waiting: Vec<(Key, Micros, i64, Option<Box<Held>>)> = Vec::new();
+        let mut room = MAX_WAITING;
         let mut offer = |part: &Part, hours: PartHours<'_>, found: Found<'_, E>| {
             if !is_within(part) {
                 return Ok(());
@@ -299,10 +309,11 @@ impl Moment {
             if !repeated.contains(part.key.session) {
                 return found(part, hours);
             }
-            let held = (waiting.len() < MAX_WAITING).then(|| {
-                let mut read = Vec::new();
-                hours.read(&mut read);
-                Box::new((part.clone(), read))
+            let held = (room > 0).then(|| {
+                let mut held = Held { part: part.clone(), hours: Vec::new() };
+                hours.read(&mut held.hours);
+                room = room.saturating_sub(1 + held.hours.len() / 4);
+                Box::new(held)
             });
             waiting.push((part.key, part.start, part.id, held));
             Ok(())
@@ -320,8 +331,7 @@ impl Moment {
         for (_, _, id, held) in waiting {
             let part = match held {
                 Some(held) => {
-                    let (part, hours) = *held;
-                    found(&part, PartHours::of(&hours))?;
+                    found(&held.part, PartHours::of(&held.hours))?;
                     continue;
                 }
                 None if unfolded.contains_key(&id) => unfolded.get(&id).cloned(),

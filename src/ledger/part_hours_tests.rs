@@ -125,24 +125,23 @@ impl World {
         let moment = Moment::open(self.folder.path()).unwrap();
         let day = || By::Period(Period::Day);
         let mut answers = Vec::new();
-        for zone in ZONES {
+        let each = [
+            (ZONES[0], vec![day()]),
+            (ZONES[0], vec![By::User, day()]),
+            (ZONES[1], vec![By::EachHour]),
+            (ZONES[1], vec![day(), By::Attribute(Attribute::Consumer)]),
+            (ZONES[2], vec![day()]),
+            (ZONES[2], vec![By::Hour, By::Attribute(Attribute::Model)]),
+            (ZONES[3], vec![By::EachHour, By::User]),
+        ];
+        for (zone, by) in each {
             let zone = TimeZone::get(zone).unwrap();
-            for by in [
-                vec![day()],
-                vec![By::EachHour],
-                vec![By::Hour, By::Attribute(Attribute::Model)],
-                vec![By::User, day()],
-                vec![day(), By::Attribute(Attribute::Consumer)],
-            ] {
-                for (since, until) in [
-                    (Micros::MIN, Micros::MAX),
-                    (BEGIN + 30 * HOUR, BEGIN + 90 * HOUR),
-                    (BEGIN + 30 * HOUR + 7, self.clock - 20 * HOUR - 1_000_000_007),
-                ] {
-                    let question = Question { by: by.clone(), since, until, zone: zone.clone() };
-                    answers.push(answer(&moment, &question).unwrap());
-                    answers.push(page(&moment, &question, &Page { after: None, most: 5 }).unwrap());
-                }
+            let mut question = Question { by, since: Micros::MIN, until: Micros::MAX, zone };
+            answers.push(answer(&moment, &question).unwrap());
+            answers.push(page(&moment, &question, &Page { after: None, most: 5 }).unwrap());
+            for until in [BEGIN + 90 * HOUR, self.clock - 20 * HOUR - 1_000_000_007] {
+                question = Question { since: BEGIN + 30 * HOUR, until, ..question };
+                answers.push(answer(&moment, &question).unwrap());
             }
         }
         answers

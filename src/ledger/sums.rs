@@ -18,7 +18,7 @@ use super::columns::{Block, Column};
 use super::fold::{BLOCK_ROWS, Width, day, stored_zone, zone_name};
 use super::intern::read_currencies;
 use super::kinds::Kinds;
-use super::measure::Measures;
+use super::measure::{Measure, Measures};
 use super::moment::Moment;
 use super::open::Error;
 use super::request_filter::Matcher;
@@ -62,6 +62,8 @@ pub struct SumQuestion {
     pub by_user: bool,
     /// Which of them, where not all are: the others are summed together, as [`OTHER_USERS`].
     pub only_users: Option<BTreeSet<u32>>,
+    /// The measure that is needed, where it is one: others may be less than they are.
+    pub only: Option<Measure>,
     /// Whether the cost of each kind of token is needed where rows have to be read for it: rollups always have it.
     pub kinds: bool,
 }
@@ -99,6 +101,7 @@ pub(super) struct Summing<S> {
     pub(super) zone: TimeZone,
     by_user: bool,
     only_users: Option<BTreeSet<u32>>,
+    only: Option<Measure>,
     slot: S,
     /// Slots by hour or day.
     slots: HashMap<(Step, i64), u32, RandomState>,
@@ -234,6 +237,7 @@ impl Moment {
             zone: TimeZone::UTC,
             by_user: true,
             only_users: None,
+            only: None,
             kinds: true,
         };
         let Some(matcher) = Matcher::resolve(self, &question.filter)? else { return Ok(Sums::default()) };
@@ -251,7 +255,7 @@ impl Moment {
         slot: S,
         most: usize,
     ) -> Result<Summing<S>, Error> {
-        let SumQuestion { step, zone, by_user, only_users, .. } = question;
+        let SumQuestion { step, zone, by_user, only_users, only, .. } = question;
         let mut groups: Vec<Known> = Vec::new();
         self.each_attributes(|id, attributes| {
             let fits = matcher.attributes.as_ref().is_none_or(|ids| ids.contains(id));
@@ -275,6 +279,7 @@ impl Moment {
             zone: zone.clone(),
             by_user: *by_user,
             only_users: only_users.clone(),
+            only: *only,
             slot,
             slots: HashMap::default(),
             bucket_seconds: self.bucket_seconds()?,
@@ -364,7 +369,8 @@ impl Moment {
             let Some((group, _)) = summing.group(attributes) else { return Ok(()) };
             let slot = summing.slot(step, place);
             let currency = currencies.iter().find(|(known, _)| *known == currency).map(|(_, currency)| *currency);
-            cell.add_to(summing.cell(SumKey { group, user: 0, slot, currency })?)
+            let only = summing.only;
+            cell.add_to(only, summing.cell(SumKey { group, user: 0, slot, currency })?)
         };
         if width == Width::Hour {
             return each_rollup(&self.connection, places, add);

@@ -217,6 +217,7 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
         zone: zone.clone(),
         by_user,
         only_users: only_users.transpose()?,
+        only: None,
         kinds: question.kinds,
     };
     // Values of the columns of attributes, and of those of time.
