@@ -129,6 +129,9 @@ impl Ledger {
             count_placement(&mut meter, row, &set.attributes.gateway, entry.reopened, Some(now));
             self.folds.observe(row, set.attributes.service_tier);
             self.tally.observe(row, set.gateway);
+            if self.path.is_some() {
+                self.packing.hours.observe(row);
+            }
         }
         drop(meter);
         self.session_fold.derived.written();

@@ -12,8 +12,10 @@ use super::inspect::{Finding, finding};
 use super::intern::{CurrencyId, read_attributes};
 use super::kinds::Kinds;
 use super::measure::Measures;
+use super::moment::{is_cut, removed};
 use super::open::Error;
 use super::part_columns::{PartBlock, is_same};
+use super::part_hours::{HourBlock, PartHours, hours_of};
 use super::rollup_columns::each_packed;
 use super::row;
 use super::session::{PART, read_part};
@@ -107,17 +109,23 @@ pub(super) fn days(connection: &Connection) -> Result<Finding, Error> {
     Ok(finding("days = hours", &problems, format!("{} sums of days in {name} agree", kept.len())))
 }
 
-/// Packed parts are held against their own table, but for those that are noted as late.
+/// Packed parts are held against their own table, but for those that are noted as late, and their hours against their rows.
 pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
+    let removed = removed(connection, stored_mark(connection)?)?;
     let (mut problems, mut agreeing, mut late_parts) = (Vec::new(), 0_u64, 0_usize);
-    let mut select =
-        connection.prepare("SELECT block, data, first_start, last_end, requests FROM part_columns ORDER BY block")?;
+    let mut select = connection
+        .prepare("SELECT block, data, first_start, last_end, requests, hours FROM part_columns ORDER BY block")?;
     let mut blocks = select.query([])?;
     while let Some(stored) = blocks.next()? {
         let block: i64 = stored.get(0)?;
         let ids = (block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS);
         let Some(packed) = PartBlock::decode(stored.get_ref(1)?.as_blob().unwrap_or_default()) else {
             problems.push(format!("the packed parts of block {block} cannot be read"));
+            continue;
+        };
+        let hours = HourBlock::decode(stored.get_ref(5)?.as_blob().unwrap_or_default());
+        let Some(hours) = hours.filter(|hours| hours.len() == packed.len()) else {
+            problems.push(format!("the hours of the packed parts of block {block} cannot be read"));
             continue;
         };
         let late: BTreeSet<i64> = connection
@@ -127,7 +135,7 @@ pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
         late_parts += late.len();
         let mut places: BTreeMap<i64, usize> = (0..packed.len()).map(|place| (packed.id(place), place)).collect();
         places.retain(|id, _| !late.contains(id));
-        let mut filled = Part::default();
+        let (mut filled, mut kept) = (Part::default(), Vec::new());
         let told: (i64, i64, i64) = (stored.get(2)?, stored.get(3)?, stored.get(4)?);
         let mut found = (i64::MAX, i64::MIN, 0_i64);
         for place in 0..packed.len() {
@@ -151,7 +159,12 @@ pub(super) fn part_columns(connection: &Connection) -> Result<Finding, Error> {
                 continue;
             };
             packed.fill(place, &mut filled);
-            if is_same(&part, &filled) {
+            PartHours::packed(&hours, place).read(&mut kept);
+            // Of rows that retention has removed nothing can be told.
+            let agree = is_cut(&part, &removed) || kept == hours_of(connection, &part)?;
+            if !agree {
+                problems.push(format!("the hours of packed part {} say otherwise than its rows", part.id));
+            } else if is_same(&part, &filled) {
                 agreeing += 1;
             } else {
                 problems.push(format!("packed part {} says otherwise than the part", part.id));
@@ -173,7 +186,7 @@ pub(super) fn rollup_columns(connection: &Connection) -> Result<Finding, Error> 
         let (mut kept, mut is) = (Cells::new(), Cells::new());
         let read =
             each_packed(packed.get_ref(1)?.as_blob().unwrap_or_default(), |bucket, attributes, currency, cell| {
-                cell.add_to(kept.entry((bucket, attributes, currency)).or_default())
+                cell.add_to(None, kept.entry((bucket, attributes, currency)).or_default())
             });
         read.transpose()?;
         let mut statement = connection.prepare_cached(
@@ -236,7 +249,7 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
         if let Some(stored) = user_day(connection, *day)? {
             stored.each(|user, currency, measures| -> Result<(), Error> {
                 let cell = kept.entry((user, currency)).or_default();
-                measures.for_each(|(measure, value)| cell.increase(measure, value));
+                measures.add_to(cell);
                 Ok(())
             })?;
         }

@@ -40,6 +40,9 @@ mod open;
 mod pack_tests;
 mod packed;
 mod part_columns;
+mod part_hours;
+#[cfg(test)]
+mod part_hours_tests;
 mod part_scan;
 mod probe_use;
 mod reprice;
@@ -87,6 +90,7 @@ pub use intern::Privacy;
 pub use measure::{Measure, Measures};
 pub use moment::{Moment, is_cut};
 pub use open::{DataDir, Error, LEDGER_FILE, Ledger, Options, SCHEMA_VERSION, backup, holder};
+pub use part_hours::{PartHour, PartHours};
 pub use probe_use::ProbeUse;
 pub use reprice::{Repriced, Repricing};
 pub use request_view::{
@@ -98,6 +102,6 @@ pub use session_query::SessionQuery;
 pub use session_view::{Session, SessionFilter, SessionList, SessionPage, Shown, Sort, Turn};
 pub use sink::{SinkCounts, SinkPosition, SinkStart, SinkState};
 pub use sql_file::{SqlFile, SqlValue};
-pub use sums::{MAX_GROUPS, Step, SumKey, SumQuestion, Sums};
+pub use sums::{MAX_GROUPS, OTHER_USERS, Step, SumKey, SumQuestion, Sums};
 pub use tally::Tally;
 pub use usage::{Usage, UsageQuery};

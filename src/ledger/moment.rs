@@ -17,6 +17,7 @@ use super::fold::{BLOCK_ROWS, stored_mark};
 use super::intern::{ATTRIBUTES, NameKind, read_attributes, read_currencies, stored_attributes};
 use super::measure::{Measure, Measures};
 use super::open::{Error, open_for_reading};
+use super::part_hours::{PartHour, PartHours};
 use super::row;
 use super::session::{PART, read_part, stored_part};
 use crate::clock::Deadline;
@@ -26,8 +27,18 @@ use crate::session::{DerivedId, Key, Name, Part};
 /// Dictionary entries that are remembered; beyond, they are read again.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// Parts that are held in memory until the others of their sessions have come; beyond, they are read again.
+/// Parts that are held in memory until the others of their sessions have come, four hours counting as one more; beyond, they are
+/// read again.
 const MAX_WAITING: usize = 65_536;
+
+/// What is called with a part and what is known of it by hour.
+type Found<'f, E> = &'f mut dyn FnMut(&Part, PartHours<'_>) -> Result<(), E>;
+
+/// A part that waits for the others of its session.
+struct Held {
+    part: Part,
+    hours: Vec<PartHour>,
+}
 
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const PROGRESS_STEPS: i32 = 2_000;
@@ -270,40 +281,63 @@ impl Moment {
         until: Micros,
         mut found: impl FnMut(&Part) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.each_part_with_hours(since, until, false, |part, _| found(part))
+    }
+
+    /// The same with what is known of the parts by hour, if that is asked for.
+    ///
+    /// # Errors
+    /// As [`Moment::each_part`].
+    pub fn each_part_with_hours<E: From<Error>>(
+        &self,
+        since: Micros,
+        until: Micros,
+        with_hours: bool,
+        mut found: impl FnMut(&Part, PartHours<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let unfolded = self.unfolded(None)?;
         let mut repeated = self.repeated_sessions(&(since..until))?;
         unfolded.values().for_each(|part| repeated.see(part.key.session));
         let is_within = |part: &Part| part.start < until && part.end >= since;
         // Parts of sessions that may have several wait for the others; of very many only the ids do.
-        let mut waiting: Vec<(Key, Micros, i64, Option<Box<Part>>)> = Vec::new();
-        let mut offer = |part: &Part, found: &mut dyn FnMut(&Part) -> Result<(), E>| {
+        let mut waiting: Vec<(Key, Micros, i64, Option<Box<Held>>)> = Vec::new();
+        let mut room = MAX_WAITING;
+        let mut offer = |part: &Part, hours: PartHours<'_>, found: Found<'_, E>| {
             if !is_within(part) {
                 return Ok(());
             }
             if !repeated.contains(part.key.session) {
-                return found(part);
+                return found(part, hours);
             }
-            let held = (waiting.len() < MAX_WAITING).then(|| Box::new(part.clone()));
+            let held = (room > 0).then(|| {
+                let mut held = Held { part: part.clone(), hours: Vec::new() };
+                hours.read(&mut held.hours);
+                room = room.saturating_sub(1 + held.hours.len() / 4);
+                Box::new(held)
+            });
             waiting.push((part.key, part.start, part.id, held));
             Ok(())
         };
         for part in unfolded.values() {
-            offer(part, &mut found)?;
+            offer(part, PartHours::NONE, &mut found)?;
         }
-        self.each_stored_part(i64::MIN..i64::MAX, &(since..until), |part| {
+        self.each_stored_with_hours(i64::MIN..i64::MAX, &(since..until), with_hours, |part, hours| {
             if !unfolded.is_empty() && unfolded.contains_key(&part.id) {
                 return Ok(());
             }
-            offer(part, &mut found)
+            offer(part, hours, &mut found)
         })?;
         waiting.sort_unstable_by_key(|(key, start, id, _)| (key.session, key.gateway, *start, *id));
         for (_, _, id, held) in waiting {
             let part = match held {
-                Some(part) => Some(*part),
+                Some(held) => {
+                    found(&held.part, PartHours::of(&held.hours))?;
+                    continue;
+                }
                 None if unfolded.contains_key(&id) => unfolded.get(&id).cloned(),
                 None => stored_part(&self.connection, id)?,
             };
-            part.as_ref().map_or(Ok(()), &mut found)?;
+            part.as_ref().map_or(Ok(()), |part| found(part, PartHours::NONE))?;
         }
         Ok(())
     }
@@ -367,16 +401,15 @@ impl Moment {
     /// # Errors
     /// The ledger cannot be read.
     pub fn walk(&self, part: &Part, mut found: impl FnMut(Row, String) -> ControlFlow<()>) -> Result<(), Error> {
-        let mut id = part.last_row;
-        while let Some((row, request_id)) = row::read(&self.connection, id, |row, request_id| (row, request_id.text()))?
-        {
-            let previous = row.previous;
-            if found(row, request_id).is_break() || previous == 0 || previous >= id {
-                break;
-            }
-            id = previous;
-        }
-        Ok(())
+        row::each_of_part(&self.connection, part, |row, request_id| found(row, request_id.text()))
+    }
+
+    /// The same without the request ids.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn walk_rows(&self, part: &Part, mut found: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), Error> {
+        row::each_of_part(&self.connection, part, |row, _| found(row))
     }
 
     /// Ids of rows that retention has removed, in order.

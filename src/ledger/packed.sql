@@ -1,11 +1,13 @@
 -- A fold over parts: those of a full block, by the block of their first rows, column by column, with their first start, last end
--- and number of requests. What `data` holds is written down in part_columns.rs.
+-- and number of requests; and a fold over their rows by hour of UTC. What `data` holds is written down in part_columns.rs, what
+-- `hours` holds in part_hours.rs.
 CREATE TABLE part_columns (
     block       INTEGER PRIMARY KEY,
     first_start INTEGER NOT NULL,
     last_end    INTEGER NOT NULL,
     requests    INTEGER NOT NULL,
-    data        BLOB NOT NULL
+    data        BLOB NOT NULL,
+    hours       BLOB NOT NULL
 ) STRICT;
 
 -- Parts of such blocks of which only the table of parts tells: they have changed since, or do not fit into columns.

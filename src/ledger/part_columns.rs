@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use super::fold::BLOCK_ROWS;
 use super::open::{Error, Ledger};
 use super::packed::{Packed, join, one, split};
+use super::part_hours::RecentHours;
 use super::request_view::NO_VALUE;
 use super::session::{PART, read_part};
 use crate::record::{Currency, Tokens};
@@ -266,6 +267,7 @@ pub(super) struct Packing {
     late: BTreeSet<i64>,
     /// The last of them that was looked at.
     looked: i64,
+    pub(super) hours: RecentHours,
 }
 
 impl Packing {
@@ -274,7 +276,7 @@ impl Packing {
             connection.query_row("SELECT coalesce(max(block) + 1, 0) FROM part_columns", [], |row| row.get(0))?;
         let mut statement = connection.prepare("SELECT id FROM late_parts")?;
         let late = statement.query_map([], |row| Ok(block_of(row.get(0)?)))?.collect::<Result<_, _>>()?;
-        Ok(Packing { next, late, looked: i64::MIN })
+        Ok(Packing { next, late, looked: i64::MIN, hours: RecentHours::default() })
     }
 
     /// To be called when parts are closed for good.
@@ -285,6 +287,7 @@ impl Packing {
 
     /// To be called when a stored part has changed.
     pub(super) fn changed(&mut self, part: i64) {
+        self.hours.forget(part);
         self.late.extend(Some(block_of(part)).filter(|block| *block < self.next));
     }
 
@@ -314,8 +317,8 @@ fn open_parts(connection: &Connection, block: i64) -> Result<i64, Error> {
     Ok(statement.query_row((block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS), |row| row.get(0))?)
 }
 
-/// Packs the parts of a block as they are stored, within the transaction that is open.
-fn write(connection: &Connection, block: i64) -> Result<(), Error> {
+/// Packs the parts of a block as they are stored, within the transaction that is open; returns those that are open.
+fn write(connection: &Connection, block: i64, hours: &RecentHours) -> Result<BTreeSet<i64>, Error> {
     let sql = format!("SELECT {PART} FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS))?;
@@ -325,23 +328,24 @@ fn write(connection: &Connection, block: i64) -> Result<(), Error> {
     }
     unpack(connection, &BTreeSet::from([block]))?;
     if parts.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let (data, late) = pack(&parts);
     let packed = || parts.iter().filter(|part| !late.contains(&part.id));
     let first = packed().map(|part| part.start).min().unwrap_or(i64::MAX);
     let last = packed().map(|part| part.end).max().unwrap_or(i64::MIN);
     let requests: i64 = packed().filter_map(|part| i64::try_from(part.requests).ok()).sum();
+    let hours = hours.pack(connection, packed())?;
     connection
         .prepare_cached(
-            "INSERT INTO part_columns (block, first_start, last_end, requests, data) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO part_columns (block, first_start, last_end, requests, data, hours) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute((block, first, last, requests, data))?;
+        .execute((block, first, last, requests, data, hours))?;
     let mut insert = connection.prepare_cached("INSERT INTO late_parts (id) VALUES (?1)")?;
     for id in late {
         insert.execute([id])?;
     }
-    Ok(())
+    Ok(parts.iter().filter(|part| part.closed.is_none()).map(|part| part.id).collect())
 }
 
 impl Ledger {
@@ -375,8 +379,12 @@ impl Ledger {
         }
         if !blocks.is_empty() {
             let transaction = self.connection.unchecked_transaction()?;
-            blocks.iter().try_for_each(|block| write(&transaction, *block))?;
+            let hours = &self.packing.hours;
+            let open = blocks.iter().map(|block| write(&transaction, *block, hours)).collect::<Result<Vec<_>, _>>()?;
             transaction.commit()?;
+            for (block, open) in blocks.iter().zip(open) {
+                self.packing.hours.packed(*block, |part| open.contains(&part));
+            }
         }
         self.packing.next = next;
         self.packing.looked = looked;

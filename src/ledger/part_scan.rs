@@ -6,6 +6,7 @@ use super::fold::BLOCK_ROWS;
 use super::moment::Moment;
 use super::open::Error;
 use super::part_columns::{PartBlock, block_of};
+use super::part_hours::{HourBlock, PartHours};
 use super::request_filter::Ids;
 use super::session::{PART, read_part, stored_part};
 use crate::record::Micros;
@@ -13,10 +14,20 @@ use crate::session::Part;
 
 /// A stretch of ids of parts.
 enum Stretch<'a> {
-    /// A block with its packed parts, and how many requests they have; none that has time within what is asked for is left out.
-    Packed(i64, i64, &'a [u8]),
+    /// A block; no packed part that has time within what is asked for is left out.
+    Packed(PackedStretch<'a>),
     /// Parts are read from their own table.
     Stored(Range<i64>),
+}
+
+/// The packed parts of a block, and their hours where they are asked for. Both are empty where none has time within what is
+/// asked for.
+struct PackedStretch<'a> {
+    block: i64,
+    /// Of all its parts.
+    requests: i64,
+    data: &'a [u8],
+    hours: &'a [u8],
 }
 
 /// Sessions that may have more than one part.
@@ -44,6 +55,9 @@ impl Repeated {
 /// All ids of parts, and all time.
 const ALL: Range<i64> = i64::MIN..i64::MAX;
 
+/// Time that nothing has: what is packed is not read.
+const NEVER: Range<Micros> = Micros::MIN..Micros::MIN;
+
 fn unreadable(block: i64) -> Error {
     Error::Stored(format!("the packed parts of block {block} cannot be read"))
 }
@@ -62,13 +76,16 @@ impl Moment {
         &self,
         ids: Range<i64>,
         time: &Range<Micros>,
+        with_hours: bool,
         mut found: impl FnMut(Stretch<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT block, requests, CASE WHEN first_start < ?4 AND last_end >= ?3 THEN data END
+        let sql = "SELECT block, requests, CASE WHEN first_start < ?4 AND last_end >= ?3 THEN data END,
+                          CASE WHEN ?5 AND first_start < ?4 AND last_end >= ?3 THEN hours END
                    FROM part_columns WHERE block >= ?1 AND block < ?2 ORDER BY block";
         let mut statement = self.connection.prepare_cached(sql).map_err(Error::from)?;
         let end = if ids.end == i64::MAX { i64::MAX } else { block_of(ids.end) };
-        let mut rows = statement.query((block_of(ids.start), end, time.start, time.end)).map_err(Error::from)?;
+        let mut rows =
+            statement.query((block_of(ids.start), end, time.start, time.end, with_hours)).map_err(Error::from)?;
         let mut next = ids.start;
         while let Some(row) = rows.next().map_err(Error::from)? {
             let number: i64 = row.get(0).map_err(Error::from)?;
@@ -77,8 +94,9 @@ impl Moment {
             if next < first {
                 found(Stretch::Stored(next..first))?;
             }
-            let bytes = row.get_ref(2).map_err(Error::from)?.as_blob_or_null().unwrap_or_default();
-            found(Stretch::Packed(number, requests, bytes.unwrap_or_default()))?;
+            let data = row.get_ref(2).map_err(Error::from)?.as_blob_or_null().unwrap_or_default().unwrap_or_default();
+            let hours = row.get_ref(3).map_err(Error::from)?.as_blob_or_null().unwrap_or_default().unwrap_or_default();
+            found(Stretch::Packed(PackedStretch { block: number, requests, data, hours }))?;
             next = first + BLOCK_ROWS;
         }
         if next < ids.end { found(Stretch::Stored(next..ids.end)) } else { Ok(()) }
@@ -101,24 +119,41 @@ impl Moment {
         time: &Range<Micros>,
         mut found: impl FnMut(&Part) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.each_stored_with_hours(ids, time, false, |part, _| found(part))
+    }
+
+    /// The same, with the hours of packed parts where they are asked for.
+    pub(super) fn each_stored_with_hours<E: From<Error>>(
+        &self,
+        ids: Range<i64>,
+        time: &Range<Micros>,
+        with_hours: bool,
+        mut found: impl FnMut(&Part, PartHours<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let late = self.late_parts(&ids)?;
         let sql = format!("SELECT {PART} FROM parts WHERE id >= ?1 AND id < ?2");
         let mut filled = Part::default();
-        self.each_stretch(ids, time, |stretch| match stretch {
-            Stretch::Packed(number, _, bytes) => {
+        self.each_stretch(ids, time, with_hours, |stretch| match stretch {
+            Stretch::Packed(PackedStretch { block: number, data, hours, .. }) => {
                 let late = late_of(&late, number);
-                if !bytes.is_empty() {
-                    let block = PartBlock::decode(bytes).ok_or_else(|| unreadable(number))?;
+                if !data.is_empty() {
+                    let block = PartBlock::decode(data).ok_or_else(|| unreadable(number))?;
+                    let hours = if with_hours {
+                        Some(HourBlock::decode(hours).ok_or_else(|| unreadable(number))?)
+                    } else {
+                        None
+                    };
                     for place in 0..block.len() {
                         if late.is_empty() || late.binary_search(&block.id(place)).is_err() {
                             block.fill(place, &mut filled);
-                            found(&filled)?;
+                            let hours = hours.as_ref().map_or(PartHours::NONE, |hours| PartHours::packed(hours, place));
+                            found(&filled, hours)?;
                         }
                     }
                 }
                 for id in late {
                     if let Some(part) = stored_part(&self.connection, *id)? {
-                        found(&part)?;
+                        found(&part, PartHours::NONE)?;
                     }
                 }
                 Ok(())
@@ -127,7 +162,7 @@ impl Moment {
                 let mut statement = self.connection.prepare_cached(&sql).map_err(Error::from)?;
                 let mut rows = statement.query([ids.start, ids.end]).map_err(Error::from)?;
                 while let Some(row) = rows.next().map_err(Error::from)? {
-                    found(&read_part(row)?)?;
+                    found(&read_part(row)?, PartHours::NONE)?;
                 }
                 Ok(())
             }
@@ -143,12 +178,12 @@ impl Moment {
             Ok(statement.query_row([ids.start, ids.end], |row| row.get(0))?)
         };
         let mut sum = 0;
-        self.each_stretch(ALL, &ALL, |stretch| -> Result<(), Error> {
+        self.each_stretch(ALL, &NEVER, false, |stretch| -> Result<(), Error> {
             sum += match stretch {
                 Stretch::Stored(ids) => stored(ids)?,
-                Stretch::Packed(number, requests, _) if late_of(&late, number).is_empty() => requests,
+                Stretch::Packed(packed) if late_of(&late, packed.block).is_empty() => packed.requests,
                 // Some are not as they were packed.
-                Stretch::Packed(number, ..) => stored(number * BLOCK_ROWS..(number + 1) * BLOCK_ROWS)?,
+                Stretch::Packed(PackedStretch { block, .. }) => stored(block * BLOCK_ROWS..(block + 1) * BLOCK_ROWS)?,
             };
             Ok(())
         })?;
@@ -169,10 +204,10 @@ impl Moment {
         for id in self.late_parts(&ALL)? {
             see(&mut repeated, id..id + 1)?;
         }
-        self.each_stretch(ALL, time, |stretch| -> Result<(), Error> {
+        self.each_stretch(ALL, time, false, |stretch| -> Result<(), Error> {
             match stretch {
-                Stretch::Packed(number, _, bytes) if !bytes.is_empty() => {
-                    let sessions = PartBlock::sessions(bytes).ok_or_else(|| unreadable(number))?;
+                Stretch::Packed(PackedStretch { block, data, .. }) if !data.is_empty() => {
+                    let sessions = PartBlock::sessions(data).ok_or_else(|| unreadable(block))?;
                     sessions.for_each(|session| repeated.see(session));
                     Ok(())
                 }

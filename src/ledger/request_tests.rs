@@ -282,8 +282,10 @@ fn tops_and_trends_add_up_to_the_total() {
     top.top.iter().for_each(|(_, figures)| sum.add(figures));
     assert_eq!(sum, all.total);
     for by in [By::Attribute(Attribute::Consumer), By::User] {
-        let question = Question { by: vec![by], ..question.clone() };
+        let question = Question { by: vec![by.clone()], ..question.clone() };
         let step = totals::step("day").unwrap();
+        let by_step = Question { by: vec![by, step.clone()], ..question.clone() };
+        let groups = totals::totals(&moment, &by_step).unwrap().groups;
         let (series, total) = totals::trend(&moment, &question, step, Of::Requests, 2).unwrap();
         assert_eq!(series.len(), 3);
         assert_eq!(series.last().unwrap().group, None);
@@ -292,6 +294,12 @@ fn tops_and_trends_add_up_to_the_total() {
         assert_eq!(series.iter().map(requests).sum::<u64>(), total.requests());
         assert_eq!(total.requests(), all.total.requests());
         assert!(requests(&series[0]) >= requests(&series[1]));
+        for series in &series[..2] {
+            let group = series.group.clone().unwrap();
+            let of_group = groups.iter().filter(|(values, _)| values[0] == group);
+            let points: Vec<_> = of_group.map(|(values, figures)| (values[1].clone(), figures.clone())).collect();
+            assert_eq!(series.points, points);
+        }
     }
 }
 

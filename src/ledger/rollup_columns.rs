@@ -39,14 +39,18 @@ pub(super) enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Adds them to a sum.
-    pub(super) fn add_to(&self, sum: &mut Measures) -> Result<(), Error> {
+    /// Adds them to a sum; of columns only one, where only that is needed.
+    pub(super) fn add_to(&self, only: Option<Measure>, sum: &mut Measures) -> Result<(), Error> {
         match self {
             Cell::Row(bytes) => {
                 sum.add_packed(bytes).ok_or_else(|| Error::Stored("the sums of a rollup cannot be read".to_owned()))
             }
             Cell::Columns(columns, place) => {
-                columns.iter().for_each(|(measure, column)| sum.increase(*measure, column.get(*place)));
+                let add = |(measure, column): &(Measure, &Packed)| sum.increase(*measure, column.get(*place));
+                match only {
+                    Some(only) => columns.iter().filter(|(measure, _)| *measure == only).for_each(add),
+                    None => columns.iter().for_each(add),
+                }
                 Ok(())
             }
         }

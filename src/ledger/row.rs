@@ -12,6 +12,7 @@ use rusqlite::{Connection, Statement};
 use super::batch::{Batch, Entry, RequestId};
 use super::open::Error;
 use crate::record::{Anomalies, Assumed, Cost, Currency, ErrorReason, Outcome, Row, Tokens};
+use crate::session::Part;
 use crate::wording::hex;
 
 /// Times in microseconds, the start in 8 bytes, currencies as their letters.
@@ -442,6 +443,22 @@ pub(super) fn read<T>(
     let Some(stored) = rows.next()? else { return Ok(None) };
     let (row, request_id) = decode_stored(id, stored.get_ref(0)?.as_blob().unwrap_or_default())?;
     Ok(Some(found(row, request_id)))
+}
+
+/// Calls `found` with the rows of a part along their chain, from the last to the first, until it breaks.
+pub(super) fn each_of_part(
+    connection: &Connection,
+    part: &Part,
+    mut found: impl FnMut(Row, StoredId<'_>) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let mut id = part.last_row;
+    while let Some((previous, flow)) = read(connection, id, |row, request_id| (row.previous, found(row, request_id)))? {
+        if flow.is_break() || previous == 0 || previous >= id {
+            break;
+        }
+        id = previous;
+    }
+    Ok(())
 }
 
 /// Writes a row anew. The request id stays.

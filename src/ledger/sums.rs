@@ -5,6 +5,7 @@
 //! ledger's come from hours. Where only time and users are asked for, `user_days` answer. Anything else is summed over the columns of blocks, as far back as rows are kept. Rows that are
 //! not folded yet are added one by one.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use foldhash::quality::RandomState;
@@ -17,7 +18,7 @@ use super::columns::{Block, Column};
 use super::fold::{BLOCK_ROWS, Width, day, stored_zone, zone_name};
 use super::intern::read_currencies;
 use super::kinds::Kinds;
-use super::measure::Measures;
+use super::measure::{Measure, Measures};
 use super::moment::Moment;
 use super::open::Error;
 use super::request_filter::Matcher;
@@ -29,6 +30,9 @@ use crate::record::{Attributes, Cost, Currency, Micros, Row, ServiceTier};
 
 /// Sums that are held at most.
 pub const MAX_GROUPS: usize = 100_000;
+
+/// Stands for all users that are not told apart.
+pub const OTHER_USERS: u32 = u32::MAX;
 
 /// Microseconds of a second.
 const SECOND: Micros = 1_000_000;
@@ -56,6 +60,10 @@ pub struct SumQuestion {
     pub zone: TimeZone,
     /// Whether users are told apart.
     pub by_user: bool,
+    /// Which of them, where not all are: the others are summed together, as [`OTHER_USERS`].
+    pub only_users: Option<BTreeSet<u32>>,
+    /// The measure that is needed, where it is one: others may be less than they are.
+    pub only: Option<Measure>,
     /// Whether the cost of each kind of token is needed where rows have to be read for it: rollups always have it.
     pub kinds: bool,
 }
@@ -91,7 +99,9 @@ pub(super) struct Summing<S> {
     groups: Vec<Known>,
     pub(super) step: Step,
     pub(super) zone: TimeZone,
-    pub(super) by_user: bool,
+    by_user: bool,
+    only_users: Option<BTreeSet<u32>>,
+    only: Option<Measure>,
     slot: S,
     /// Slots by hour or day.
     slots: HashMap<(Step, i64), u32, RandomState>,
@@ -152,10 +162,18 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
         self.sums.get_mut(place).map(|(_, sums)| sums).ok_or(Error::TooManyGroups(self.most))
     }
 
+    /// As whom a user is summed.
+    pub(super) fn user(&self, user: u32) -> u32 {
+        if !self.by_user {
+            return 0;
+        }
+        if self.only_users.as_ref().is_none_or(|only| only.contains(&user)) { user } else { OTHER_USERS }
+    }
+
     fn add_row(&mut self, row: &Row, kinds: &CostKinds) -> Result<(), Error> {
         let Some((group, _)) = self.group(row.attributes) else { return Ok(()) };
         let slot = if self.step == Step::Whole { 0 } else { self.slot_at(row.start) };
-        let user = if self.by_user { row.user } else { 0 };
+        let user = self.user(row.user);
         let key = SumKey { group, user, slot, currency: row.cost.map(|cost| cost.currency) };
         self.cell(key)?.observe(row, kinds);
         Ok(())
@@ -218,6 +236,8 @@ impl Moment {
             step: Step::Whole,
             zone: TimeZone::UTC,
             by_user: true,
+            only_users: None,
+            only: None,
             kinds: true,
         };
         let Some(matcher) = Matcher::resolve(self, &question.filter)? else { return Ok(Sums::default()) };
@@ -235,7 +255,7 @@ impl Moment {
         slot: S,
         most: usize,
     ) -> Result<Summing<S>, Error> {
-        let SumQuestion { step, zone, by_user, .. } = question;
+        let SumQuestion { step, zone, by_user, only_users, only, .. } = question;
         let mut groups: Vec<Known> = Vec::new();
         self.each_attributes(|id, attributes| {
             let fits = matcher.attributes.as_ref().is_none_or(|ids| ids.contains(id));
@@ -258,6 +278,8 @@ impl Moment {
             step: *step,
             zone: zone.clone(),
             by_user: *by_user,
+            only_users: only_users.clone(),
+            only: *only,
             slot,
             slots: HashMap::default(),
             bucket_seconds: self.bucket_seconds()?,
@@ -347,7 +369,8 @@ impl Moment {
             let Some((group, _)) = summing.group(attributes) else { return Ok(()) };
             let slot = summing.slot(step, place);
             let currency = currencies.iter().find(|(known, _)| *known == currency).map(|(_, currency)| *currency);
-            cell.add_to(summing.cell(SumKey { group, user: 0, slot, currency })?)
+            let only = summing.only;
+            cell.add_to(only, summing.cell(SumKey { group, user: 0, slot, currency })?)
         };
         if width == Width::Hour {
             return each_rollup(&self.connection, places, add);

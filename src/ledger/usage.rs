@@ -49,7 +49,7 @@ impl UsageQuery {
         let currencies = super::intern::read_currencies(connection)?;
         let mut sums: BTreeMap<(u32, u32), Measures> = BTreeMap::new();
         each_rollup(connection, from..until, |_, attributes, currency, cell| {
-            cell.add_to(sums.entry((attributes, currency)).or_default())
+            cell.add_to(None, sums.entry((attributes, currency)).or_default())
         })?;
         let mut usage = Vec::with_capacity(sums.len());
         for ((attributes, currency), measures) in sums {

@@ -63,20 +63,34 @@ impl UserDay {
         (columns.len() >= HEAD).then_some(UserDay { columns, count })
     }
 
-    /// Calls `found` with each user and currency and the measures that are not 0 everywhere.
+    /// Calls `found` with each user and currency and what is summed of them.
     pub(super) fn each<E>(
         &self,
-        mut found: impl FnMut(u32, Option<Currency>, &mut dyn Iterator<Item = (Measure, i64)>) -> Result<(), E>,
+        mut found: impl FnMut(u32, Option<Currency>, Values<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let [_, users, currencies, measures @ ..] = self.columns.as_slice() else { return Ok(()) };
         let used = Measure::ALL.iter().zip(measures).filter(|(_, column)| !column.is_zero());
         let used: Vec<(Measure, &Packed)> = used.map(|(measure, column)| (*measure, column)).collect();
         for place in 0..self.count {
             let user = u32::try_from(users.get(place)).unwrap_or(0);
-            let mut values = used.iter().map(|(measure, column)| (*measure, column.get(place)));
-            found(user, Currency::from_code(currencies.get(place)), &mut values)?;
+            found(user, Currency::from_code(currencies.get(place)), Values { columns: &used, place })?;
         }
         Ok(())
+    }
+}
+
+/// What is summed of a user and currency.
+pub(super) struct Values<'a> {
+    /// Those that are not 0 everywhere.
+    columns: &'a [(Measure, &'a Packed)],
+    place: usize,
+}
+
+impl Values<'_> {
+    pub(super) fn add_to(&self, sums: &mut Measures) {
+        for (measure, column) in self.columns {
+            sums.increase(*measure, column.get(self.place));
+        }
     }
 }
 
@@ -213,9 +227,9 @@ impl Moment {
                     if matcher.users.as_ref().is_some_and(|users| !users.contains(&user)) {
                         return Ok(());
                     }
-                    let user = if summing.by_user { user } else { 0 };
+                    let user = summing.user(user);
                     let cell = summing.cell(SumKey { group, user, slot, currency })?;
-                    measures.for_each(|(measure, value)| cell.increase(measure, value));
+                    measures.add_to(cell);
                     Ok(())
                 })?;
             }

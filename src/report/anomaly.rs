@@ -170,7 +170,15 @@ pub fn read(
 /// What is asked for the hours from one to before another.
 fn question(filter: &RequestFilter, from: i64, to: i64, step: Step) -> SumQuestion {
     let filter = RequestFilter { since: Some(from * HOUR), until: Some(to * HOUR), ..filter.clone() };
-    SumQuestion { filter, step, zone: TimeZone::UTC, by_user: false, kinds: false }
+    SumQuestion {
+        filter,
+        step,
+        zone: TimeZone::UTC,
+        by_user: false,
+        only_users: None,
+        only: Some(Measure::Cost),
+        kinds: false,
+    }
 }
 
 /// Cost by currency and hour.

@@ -145,7 +145,8 @@ fn sums(
         u32::try_from(place).unwrap_or(u32::MAX)
     };
     let filter = RequestFilter { since: Some(since), until: Some(until), ..RequestFilter::default() };
-    let question = SumQuestion { filter, step, zone: zone.clone(), by_user: false, kinds: false };
+    let question =
+        SumQuestion { filter, step, zone: zone.clone(), by_user: false, only_users: None, only: None, kinds: false };
     let found = moment.sums(&question, group, slot)?;
     let mut sums: BTreeMap<u32, Vec<i128>> = BTreeMap::new();
     for (key, measures) in &found {

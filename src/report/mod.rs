@@ -31,11 +31,13 @@ mod reconcile_zone_tests;
 pub mod schedule;
 pub mod shape;
 pub mod sla;
+mod time_spans;
 pub mod totals;
 #[cfg(test)]
 mod totals_tests;
 pub mod turns;
 pub mod usage;
+mod usage_groups;
 #[cfg(test)]
 mod usage_tests;
 

@@ -54,6 +54,6 @@ pub fn recent(moment: &Moment, now: Micros) -> Result<Recent, Error> {
 }
 
 fn add(figures: &mut Figures, row: &Row) {
-    let sums = figures.0.entry(row.cost.map(|cost| cost.currency)).or_default();
-    sums.observe(row, &CostKinds::other(row.cost));
+    let kinds = CostKinds::other(row.cost);
+    figures.change(row.cost.map(|cost| cost.currency), |sums| sums.observe(row, &kinds));
 }

@@ -4,7 +4,7 @@
 //! from rollups where only time and attributes are asked for, for all time. By user, or with a filter that only rows know,
 //! it reaches as far back as rows are kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::by::{By, slice_at};
-use crate::ledger::{Error, Measure, Measures, Moment, RequestFilter, Step, SumQuestion};
+use crate::ledger::{Error, Measure, Measures, Moment, OTHER_USERS, RequestFilter, Step, SumQuestion};
 use crate::record::{Attributes, Currency, Micros, Tokens};
 use crate::session::usage::Period;
 
@@ -34,9 +34,10 @@ pub struct Question {
     pub kinds: bool,
 }
 
-/// The figures of one group: sums by currency of the cost, `None` for requests without one.
+/// The figures of one group: sums by currency of the cost, `None` for requests without one, in that order. Most groups have one
+/// or two, which a map would keep much room for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures(pub BTreeMap<Option<Currency>, Measures>);
+pub struct Figures(Vec<(Option<Currency>, Measures)>);
 
 /// Errors by reason: the label that users see, and the measure.
 pub const REASONS: [(&str, Measure); 6] = [
@@ -60,10 +61,24 @@ pub const KINDS: [(&str, Measure); 6] = [
 ];
 
 impl Figures {
+    /// Changes the sums of a currency, which are 0 before.
+    pub(super) fn change(&mut self, currency: Option<Currency>, change: impl FnOnce(&mut Measures)) {
+        match self.0.iter_mut().find(|(known, _)| *known == currency) {
+            Some((_, sums)) => change(sums),
+            None => {
+                let mut sums = Measures::default();
+                change(&mut sums);
+                let place = self.0.partition_point(|(known, _)| *known < currency);
+                self.0.reserve_exact(1);
+                self.0.insert(place, (currency, sums));
+            }
+        }
+    }
+
     /// A measure over all currencies: for what is no money.
     #[must_use]
     pub fn count(&self, measure: Measure) -> u64 {
-        self.0.values().fold(0, |sum, sums| sum.saturating_add(u64::try_from(sums.get(measure)).unwrap_or(0)))
+        self.0.iter().fold(0, |sum, (_, sums)| sum.saturating_add(u64::try_from(sums.get(measure)).unwrap_or(0)))
     }
 
     /// A measure of money by currency in nano-units, without those of which there is none.
@@ -125,7 +140,7 @@ impl Figures {
     /// Adds another's.
     pub fn add(&mut self, other: &Figures) {
         for (currency, sums) in &other.0 {
-            self.0.entry(*currency).or_default().add(sums);
+            self.change(*currency, |known| known.add(sums));
         }
     }
 }
@@ -185,6 +200,11 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
     let hours = by.iter().any(|by| matches!(by, By::Hour | By::EachHour));
     let days = by.iter().any(|by| matches!(by, By::Period(_)));
     let by_user = by.contains(&By::User);
+    let of_users = only.filter(|_| by.first() == Some(&By::User));
+    let only_users = of_users.map(|only| -> Result<BTreeSet<u32>, Error> {
+        let ids = only.iter().map(|name| if name.is_empty() { Ok(Some(0)) } else { moment.user(name) });
+        ids.filter_map(Result::transpose).collect()
+    });
     let sum_question = SumQuestion {
         filter: RequestFilter { since: Some(question.since), until: Some(question.until), ..question.filter.clone() },
         step: if hours {
@@ -196,6 +216,8 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
         },
         zone: zone.clone(),
         by_user,
+        only_users: only_users.transpose()?,
+        only: None,
         kinds: question.kinds,
     };
     // Values of the columns of attributes, and of those of time.
@@ -204,7 +226,7 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
         &sum_question,
         |attributes: &Attributes| {
             let mut values: Vec<String> = by.iter().map(|by| by.of_attributes(attributes).to_owned()).collect();
-            if let (Some(only), Some(first)) = (only, values.first_mut()) {
+            if let (Some(only), None, Some(first)) = (only, of_users, values.first_mut()) {
                 let is_rest = !only.contains(first);
                 if is_rest {
                     first.clear();
@@ -222,7 +244,7 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
     let mut names: HashMap<u32, Arc<str>, RandomState> = HashMap::default();
     let mut total = Figures::default();
     for (key, measures) in &sums {
-        total.0.entry(key.currency).or_default().add(measures);
+        total.change(key.currency, |known| known.add(measures));
         if by.is_empty() {
             continue;
         }
@@ -232,6 +254,7 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
             let of =
                 |values: Option<&Vec<String>>| values.and_then(|values| values.get(index)).cloned().unwrap_or_default();
             values.push(match by {
+                By::User if key.user == OTHER_USERS => String::new(),
                 By::User => match names.get(&key.user) {
                     Some(name) => name.to_string(),
                     None => {
@@ -245,10 +268,12 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
                 By::Period(_) | By::Hour | By::EachHour => of(when),
             });
         }
-        if only.is_some() {
+        if of_users.is_some() {
+            values.push(if key.user == OTHER_USERS { REST.to_owned() } else { String::new() });
+        } else if only.is_some() {
             values.extend(who.and_then(|values| values.get(by.len())).cloned());
         }
-        groups.entry(values).or_default().0.entry(key.currency).or_default().add(measures);
+        groups.entry(values).or_default().change(key.currency, |known| known.add(measures));
     }
     Ok(Totals { groups: groups.into_iter().collect(), total })
 }
@@ -279,7 +304,10 @@ impl Of {
     #[must_use]
     pub fn measure(self, figures: &Figures) -> i128 {
         match self {
-            Of::Cost(currency) => figures.0.get(&Some(currency)).map_or(0, |sums| i128::from(sums.get(Measure::Cost))),
+            Of::Cost(currency) => {
+                let of = figures.0.iter().find(|(known, _)| *known == Some(currency));
+                of.map_or(0, |(_, sums)| i128::from(sums.get(Measure::Cost)))
+            }
             Of::Tokens => figures.tokens().total().into(),
             Of::Requests => figures.requests().into(),
             Of::Errors => figures.errors().into(),
@@ -342,8 +370,8 @@ pub fn trend(
     };
     let by: Vec<By> = column.into_iter().cloned().chain([step]).collect();
     let question = Question { by, ..question.clone() };
-    // Users are no attribute: all of them are summed, and the others put together afterwards.
-    let split = !matches!(column, None | Some(By::User | By::Currency));
+    // There are few currencies: the others are put together afterwards.
+    let split = !matches!(column, None | Some(By::Currency));
     let Totals { groups, total } = summed(moment, &question, split.then_some(named.as_slice()))?;
     let mut points: Vec<BTreeMap<String, Figures>> = vec![BTreeMap::new(); named.len() + 1];
     for (values, figures) in groups {

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
 use super::By;
-use super::usage::{Figures, Question, Usage, answer, dimensions, open};
+use super::usage::{Figures, Page, Question, Usage, answer, dimensions, open, page};
 use crate::clock::Clock;
 use crate::ledger::{Batch, Context, DataDir, Ledger, Options, Privacy, ROLLUP_HOUR, Retention};
 use crate::meter::{self, Meter};
@@ -83,6 +83,26 @@ fn ask(folder: &Path, by: &str, zone: &str, since: i64, until: i64) -> Usage {
     let known = dimensions(&moment).unwrap();
     let by = by.split(',').map(|word| By::parse(word, &known).unwrap()).collect();
     answer(&moment, &Question { by, since, until, zone: TimeZone::get(zone).unwrap() }).unwrap()
+}
+
+/// Pages hold the groups of the whole answer, one after the other, and its total.
+fn assert_pages(folder: &Path, by: &str, zone: &str, since: i64, until: i64) {
+    let whole = ask(folder, by, zone, since, until);
+    let moment = open(folder).unwrap();
+    let known = dimensions(&moment).unwrap();
+    let by = by.split(',').map(|word| By::parse(word, &known).unwrap()).collect();
+    let question = Question { by, since, until, zone: TimeZone::get(zone).unwrap() };
+    for most in [1, 3, 40] {
+        let (mut after, mut groups) = (None, Vec::new());
+        while groups.len() < whole.groups.len().min(9 * most) {
+            let found = page(&moment, &question, &Page { after: after.clone(), most }).unwrap();
+            assert_eq!(found.total, whole.total);
+            assert!(!found.groups.is_empty() && found.groups.len() <= most);
+            after = found.groups.last().map(|(values, _)| values.clone());
+            groups.extend(found.groups);
+        }
+        assert_eq!(groups, whole.groups[..groups.len()], "{:?} by {most}", question.by);
+    }
 }
 
 fn sums(usage: &Usage) -> (u64, u64, u64, i64, BTreeMap<Currency, i128>) {
@@ -218,6 +238,7 @@ fn the_sums_of_the_groups_are_those_of_the_ledger_however_they_are_cut() {
         assert!(want.0 > 100);
         let mut totals = BTreeSet::new();
         for by in ALL {
+            assert_pages(folder.path(), by, "Asia/Kolkata", since, until);
             let usage = ask(folder.path(), by, "Asia/Kolkata", since, until);
             let (requests, tokens, turns, time, cost) = sums(&usage);
             assert_eq!((requests, tokens, cost), want.clone(), "{by}");

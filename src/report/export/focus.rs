@@ -180,7 +180,15 @@ fn charges(
     (since, until): (Micros, Micros),
 ) -> Result<Charges, Error> {
     let filter = RequestFilter { since: Some(since), until: Some(until), ..filter.clone() };
-    let question = SumQuestion { filter, step: Step::Whole, zone: zone.clone(), by_user: false, kinds: true };
+    let question = SumQuestion {
+        filter,
+        step: Step::Whole,
+        zone: zone.clone(),
+        by_user: false,
+        only_users: None,
+        only: None,
+        kinds: true,
+    };
     let mut known: Vec<Vec<u8>> = Vec::new();
     let group = |attributes: &Attributes| {
         known.push(attributes.packed());

@@ -258,7 +258,15 @@ fn put_day(moment: &Moment, file: &SqlFile, day: jiff::civil::Date, zone: &TimeZ
     let bounds = day.checked_add(1.day()).ok().and_then(|next| Some((start(day)?, start(next)?)));
     let Some((since, until)) = bounds else { return Ok(()) };
     let filter = RequestFilter { since: Some(since), until: Some(until), ..RequestFilter::default() };
-    let question = SumQuestion { filter, step: Step::Whole, zone: zone.clone(), by_user: false, kinds: false };
+    let question = SumQuestion {
+        filter,
+        step: Step::Whole,
+        zone: zone.clone(),
+        by_user: false,
+        only_users: None,
+        only: None,
+        kinds: false,
+    };
     let mut known: Vec<Attributes> = Vec::new();
     let group = |attributes: &Attributes| {
         known.push(attributes.clone());

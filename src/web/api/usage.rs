@@ -8,7 +8,7 @@ use super::filter::{GROUPS, PERIOD, USUAL_GROUPS};
 use super::parameter::{Kind, Parameter};
 use super::problem::Problem;
 use super::shape;
-use crate::report::usage::{self, Question};
+use crate::report::usage::{self, Page, Question};
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[Endpoint::get(
     "/api/v1/usage",
@@ -33,8 +33,10 @@ fn answer(asked: &Asked<'_>) -> Result<Value, Problem> {
         until: period.until.unwrap_or(i64::MAX),
         zone: asked.zone.clone(),
     };
-    let used = usage::answer(&moment, &question)?;
     let limit = asked.limit(USUAL_GROUPS);
+    // One more says whether there is a next page.
+    let page = Page { after: shape::place(asked)?, most: limit.saturating_add(1) };
+    let used = usage::page(&moment, &question, &page)?;
     let (groups, next) = shape::page(asked, used.groups, limit, |(values, _)| values.clone())?;
     let groups: Vec<Value> = groups
         .iter()
