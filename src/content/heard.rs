@@ -17,6 +17,8 @@ use crate::record::Said;
 pub(super) const MAX_MESSAGES: usize = 4_096;
 /// Most parts of a message's content, and most calls of tools.
 const MAX_PARTS: usize = 1_024;
+/// Longest role, id and name of a tool, in bytes.
+pub(super) const MAX_NAME: usize = 256;
 
 /// A call of a tool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -388,7 +390,7 @@ impl<'de> Visitor<'de> for BodyVisitor {
 
 /// The beginning of a name.
 pub(super) fn short(name: &str) -> &str {
-    name.get(..name.floor_char_boundary(256)).unwrap_or("")
+    name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or("")
 }
 
 struct Calls<'a>(Vec<Call<'a>>);
