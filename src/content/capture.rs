@@ -210,8 +210,10 @@ fn history<'a>(content: &'a Content<'_>) -> (History<'a>, bool) {
 fn answer<'a>(content: &'a Content<'_>) -> Option<Heard<'a>> {
     let mut answer = Heard { role: "assistant".into(), ..heard::text(&content.answer) };
     let reasoning = heard::text(&content.reasoning);
-    if !reasoning.text.is_empty() {
-        answer.reasoning = reasoning.text;
+    for said in [reasoning.reasoning, reasoning.text] {
+        if !said.is_empty() {
+            answer.reasoning = said;
+        }
     }
     let (calls, is_cut) = heard::calls(&content.tool_calls);
     if !calls.is_empty() {

@@ -270,3 +270,17 @@ fn roles_ids_and_names_are_redacted_too() {
     let counts: Vec<_> = captured.redactions.iter().map(|(name, count)| (&**name, *count)).collect();
     assert_eq!(counts, [("email", 1), ("phone", 2), ("key", 1)]);
 }
+
+#[test]
+fn reasoning_may_be_a_list_of_parts_and_a_call_stand_alone() {
+    let (_, exchange) = World::new(&config()).said(Content {
+        messages: text("just a string"),
+        answer: text("a"),
+        reasoning: Said::Json(r#"[{"type":"thinking","thinking":"T"}]"#.into()),
+        tool_calls: Said::Json(r#"{"id":"c","function":{"name":"f","arguments":"{}"}}"#.into()),
+        ..Content::default()
+    });
+    assert_eq!(texts(&exchange), ["user just a string", "assistant a"]);
+    let answer = exchange.answer.unwrap();
+    assert_eq!((answer.reasoning.as_str(), answer.tool_calls[0].name.as_str(), answer.is_cut), ("T", "f", false));
+}
