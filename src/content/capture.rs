@@ -13,6 +13,7 @@ use super::delta::{Known, Lists, Prefix, field};
 use super::error::Error;
 use super::exchange::{Exchange, Message, ToolCall};
 use super::heard::{self, Call, Heard, History};
+use super::legible::legible;
 use super::redact::Redactor;
 use crate::record::{Content, Record, Said};
 
@@ -150,19 +151,23 @@ impl Capturer {
     /// A message as it is kept, which takes its bytes of the room.
     fn message(&mut self, heard: &Heard<'_>, room: &mut usize) -> Message {
         let mut is_cut = heard.is_cut;
-        let mut keep = |text: &str| self.keep(text, room, &mut is_cut);
-        let (text, reasoning) = (keep(&heard.text), keep(&heard.reasoning));
-        let name = |name: &Cow<'_, str>| heard::short(name).to_owned();
-        let calls = heard.tool_calls.iter();
-        let tool_calls = calls
-            .map(|Call { id, name: called, arguments }| ToolCall {
-                id: name(id),
-                name: name(called),
-                arguments: keep(arguments),
-            })
-            .collect();
-        let (role, tool_call_id) = (name(&heard.role), name(&heard.tool_call_id));
+        let is_result = !heard.tool_call_id.is_empty() || matches!(&*heard.role, "tool" | "function");
+        let text = if is_result { legible(&heard.text) } else { Cow::Borrowed(&*heard.text) };
+        let text = self.keep(&text, room, &mut is_cut);
+        let reasoning = self.keep(&heard.reasoning, room, &mut is_cut);
+        let mut tool_calls = Vec::new();
+        for Call { id, name, arguments } in &heard.tool_calls {
+            let (id, name) = (self.name(id), self.name(name));
+            tool_calls.push(ToolCall { id, name, arguments: self.keep(&legible(arguments), room, &mut is_cut) });
+        }
+        let (role, tool_call_id) = (self.name(&heard.role), self.name(&heard.tool_call_id));
         Message { role, text, reasoning, tool_calls, tool_call_id, is_cut }
+    }
+
+    /// A role, an id or the name of a tool: whatever the client says it is.
+    fn name(&mut self, text: &str) -> String {
+        let near = text.get(..text.floor_char_boundary(2 * heard::MAX_NAME)).unwrap_or(text);
+        heard::short(&self.redactor.redact(near, &mut self.counts)).to_owned()
     }
 
     fn keep(&mut self, text: &str, room: &mut usize, is_cut: &mut bool) -> String {
@@ -205,8 +210,10 @@ fn history<'a>(content: &'a Content<'_>) -> (History<'a>, bool) {
 fn answer<'a>(content: &'a Content<'_>) -> Option<Heard<'a>> {
     let mut answer = Heard { role: "assistant".into(), ..heard::text(&content.answer) };
     let reasoning = heard::text(&content.reasoning);
-    if !reasoning.text.is_empty() {
-        answer.reasoning = reasoning.text;
+    for said in [reasoning.reasoning, reasoning.text] {
+        if !said.is_empty() {
+            answer.reasoning = said;
+        }
     }
     let (calls, is_cut) = heard::calls(&content.tool_calls);
     if !calls.is_empty() {

@@ -21,6 +21,7 @@ mod delta;
 mod error;
 mod exchange;
 mod heard;
+mod legible;
 mod partition;
 mod reader;
 mod redact;

@@ -229,3 +229,58 @@ fn tools_and_reasoning_are_kept_and_everything_is_redacted() {
     assert_eq!((captured.messages, captured.earlier), (4, 3));
     assert_eq!((exchange.messages[0].text.as_str(), exchange.messages[0].tool_call_id.as_str()), ("sent", "c1"));
 }
+
+#[test]
+fn json_of_tools_is_read_with_its_escapes_and_stays_json() {
+    let mut world = World::new(&config());
+    let arguments = r#"{"z": "\u5317\u4eac\n13800138000", "a":1.50,"to":"ann\u0040example.com","k":"\tsk-proj-abc123DEF456ghi789"}"#;
+    let raw = json!([
+        {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": arguments}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": r#"{"city":"\u4e0a\u6d77","card":"\n4111111111111111"}"#},
+        {"role": "user", "content": r#"{"as":"\u5199"}"#},
+    ]);
+    let (captured, exchange) =
+        world.said(Content { messages: Said::Json(raw.to_string().into()), ..Content::default() });
+    let kept = &exchange.messages[0].tool_calls[0].arguments;
+    assert_eq!(
+        kept,
+        r#"{"z": "北京\n‹phone····›", "a":1.50,"to":"‹email········›","k":"\t‹key·····················›"}"#
+    );
+    assert!(serde_json::from_str::<Value>(kept).is_ok());
+    assert_eq!(exchange.messages[1].text, r#"{"city":"上海","card":"\n‹card··········›"}"#);
+    assert_eq!(exchange.messages[2].text, r#"{"as":"\u5199"}"#, "what a user writes stays as written");
+    let counts: Vec<_> = captured.redactions.iter().map(|(name, count)| (&**name, *count)).collect();
+    assert_eq!(counts, [("email", 1), ("phone", 1), ("card", 1), ("key", 1)]);
+}
+
+#[test]
+fn roles_ids_and_names_are_redacted_too() {
+    let mut world = World::new(&config());
+    let raw = json!([
+        {"role": "ann@example.org", "content": "q"},
+        {"role": "assistant", "tool_calls": [{"id": "13800138000", "function": {"name": "sk-proj-abc123DEF456ghi789"}}]},
+        {"role": "tool", "tool_call_id": "13800138000", "content": "7"},
+    ]);
+    let (captured, exchange) =
+        world.said(Content { messages: Said::Json(raw.to_string().into()), ..Content::default() });
+    let call = &exchange.messages[1].tool_calls[0];
+    assert_eq!(exchange.messages[0].role, "‹email········›");
+    assert_eq!((call.id.as_str(), call.name.as_str()), ("‹phone····›", "‹key·····················›"));
+    assert_eq!(exchange.messages[2].tool_call_id, "‹phone····›");
+    let counts: Vec<_> = captured.redactions.iter().map(|(name, count)| (&**name, *count)).collect();
+    assert_eq!(counts, [("email", 1), ("phone", 2), ("key", 1)]);
+}
+
+#[test]
+fn reasoning_may_be_a_list_of_parts_and_a_call_stand_alone() {
+    let (_, exchange) = World::new(&config()).said(Content {
+        messages: text("just a string"),
+        answer: text("a"),
+        reasoning: Said::Json(r#"[{"type":"thinking","thinking":"T"}]"#.into()),
+        tool_calls: Said::Json(r#"{"id":"c","function":{"name":"f","arguments":"{}"}}"#.into()),
+        ..Content::default()
+    });
+    assert_eq!(texts(&exchange), ["user just a string", "assistant a"]);
+    let answer = exchange.answer.unwrap();
+    assert_eq!((answer.reasoning.as_str(), answer.tool_calls[0].name.as_str(), answer.is_cut), ("T", "f", false));
+}

@@ -13,6 +13,7 @@ mod key;
 mod number;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use self::view::{Sight, View};
 use super::config::{Config, OwnPattern, Pattern};
 
 /// Longest piece of a line that a user's own expression sees at once, in bytes: some expressions take quadratic time on
@@ -91,7 +93,9 @@ impl Redactor {
 
     /// Blots out what one own expression finds outside of marks; `None` where it finds nothing.
     fn redact_own(&self, text: &str, index: usize, regex: &Regex, counts: &mut [u32]) -> Option<String> {
-        let mut edit = Edit::new(text);
+        let view = View::of(text, Sight::Escapes);
+        let mut edit = Edit::new(text, &view);
+        let text = &*view.text;
         let mut rest = 0..0;
         while rest.start < text.len() {
             rest.end = piece_end(text, rest.start);
@@ -131,11 +135,13 @@ impl Redactor {
         if [email, phone, card, key] == [None; 4] {
             return None;
         }
+        let view = View::of(text, Sight::All);
+        let mut edit = Edit::new(text, &view);
+        let text = &*view.text;
         let bytes = text.as_bytes();
-        let mut edit = Edit::new(text);
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            let seen = Seen { bytes, from: edit.copied };
+            let seen = Seen { bytes, from: edit.seen };
             let found = match byte {
                 b'@' => email.and_then(|index| Some((index, seen.email(at)?))),
                 b'0'..=b'9' => {
@@ -200,20 +206,26 @@ fn piece_end(text: &str, start: usize) -> usize {
     start + blank
 }
 
-/// Text in which ranges become marks, from left to right.
+/// Text in which ranges of its view become marks, from left to right.
 struct Edit<'t> {
     text: &'t str,
+    view: &'t View<'t>,
+    /// Replaced pieces of the view that are done with.
+    passed: usize,
     out: String,
     /// Up to here the text is done with.
     copied: usize,
+    /// The same place in the view.
+    seen: usize,
 }
 
 impl<'t> Edit<'t> {
-    fn new(text: &'t str) -> Edit<'t> {
-        Edit { text, out: String::new(), copied: 0 }
+    fn new(text: &'t str, view: &'t View<'t>) -> Edit<'t> {
+        Edit { text, view, passed: 0, out: String::new(), copied: 0, seen: 0 }
     }
 
-    fn blot(&mut self, range: Range<usize>, name: &str) {
+    fn blot(&mut self, seen: Range<usize>, name: &str) {
+        let range = self.view.in_text(&seen, &mut self.passed);
         self.out.push_str(self.text.get(self.copied..range.start).unwrap_or(""));
         let length = self.text.get(range.clone()).map_or(0, |part| part.chars().count());
         match length {
@@ -227,7 +239,7 @@ impl<'t> Edit<'t> {
                 self.out.push_str(CLOSE);
             }
         }
-        self.copied = range.end;
+        (self.copied, self.seen) = (range.end, seen.end);
     }
 
     fn finish(mut self) -> Option<String> {

@@ -126,6 +126,30 @@ fn keys_and_tokens() {
 }
 
 #[test]
+fn escapes_are_no_letters() {
+    for (text, want) in [
+        (r#"{"a":"\n13800138000\n"}"#, r#"{"a":"\n<phone>\n"}"#),
+        (r#"{"a":"\nsk-proj-abc123DEF456ghi789\t4111111111111111"}"#, r#"{"a":"\n<key>\t<card>"}"#),
+        (r#""\teyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozj""#, r#""\t<key>""#),
+        (r"ann\u0040example.com \u0031\u0033800138000", "<email> <phone>"),
+        (
+            r#"{"a":"{\"b\":\"\\n13800138000\\nann\\u0040example.com\"}"}"#,
+            r#"{"a":"{\"b\":\"\\n<phone>\\n<email>\"}"}"#,
+        ),
+        (r#"{"key":"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"}"#, r#"{"key":"<key>\n"}"#),
+        // No escapes, and nothing behind them.
+        (r"C:\\work\\2026 \alpha \u12 \", r"C:\\work\\2026 \alpha \u12 \"),
+    ] {
+        assert_eq!(short(text), want, "{text}");
+    }
+    let own = OwnPattern { name: "order".into(), regex: r"(?m)^\s*工号：\d+\s".into() };
+    let redactor = Redactor::build(&Config { redact_patterns: vec![own], ..Config::default() });
+    let mut counts = vec![0; redactor.names().len()];
+    let json = r#"["\n\u5de5号：17\n","x"]"#;
+    assert_eq!(redactor.redact(json, &mut counts), r#"["\n‹order·····›","x"]"#);
+}
+
+#[test]
 fn a_mark_has_the_length_and_the_kind_of_what_it_stands_for() {
     let (redacted, found) = redact("to ann@example.org, card 4111111111111111");
     assert_eq!(redacted, "to ‹email········›, card ‹card··········›");
@@ -195,6 +219,13 @@ fn hostile_text_takes_linear_time() {
         "4111 ",
         "13800138000@",
         "中",
+        "\\",
+        "\\n",
+        "\\u0040",
+        "\\u",
+        "%40",
+        "＠",
+        "１",
     ] {
         let text = piece.repeat((1 << 18) / piece.len());
         let redacted = redactor.redact(&text, &mut counts);
@@ -215,6 +246,8 @@ fn nearly() -> impl Strategy<Value = String> {
         "-----(BEGIN|END) (RSA )?PRIVATE KEY-----",
         "\\PC{0,6}",
         Just("\n".to_owned()),
+        r"\\{1,3}(n|t|u0040|u00|u0031)?",
+        "[０１３８＠：．]{1,12}",
     ];
     prop::collection::vec(word, 0..12).prop_map(|words| words.concat())
 }
