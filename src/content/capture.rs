@@ -86,15 +86,16 @@ impl Capturer {
             return Ok(None);
         }
         self.lists.read(self.salt(gateway, record), &history.messages);
-        let list = self.lists.stored(answer.as_ref());
         // Without a history a question that is asked again would be taken for the same conversation.
-        let prefix = if is_whole { self.known.longest(&self.lists) } else { None };
-        if is_whole {
-            self.known.insert(list);
-        }
-        let earlier = prefix.map_or(0, |Prefix { messages, .. }| messages);
-        let new = history.messages.get(earlier..).unwrap_or_default();
-        let (exchange, was_cut) = self.exchange(new, answer.as_ref());
+        let (prefix, list) = if is_whole {
+            let prefix = self.known.longest(&self.lists, !record.session_id.is_empty());
+            (prefix, self.known.add(&self.lists, answer.as_ref()))
+        } else {
+            (None, self.lists.stored(answer.as_ref()))
+        };
+        let new = new(&history.messages, self.lists.head(), prefix.as_ref());
+        let earlier = history.messages.len() - new.len();
+        let (exchange, was_cut) = self.exchange(&new, answer.as_ref());
         self.json.clear();
         // Nothing of it can fail: texts and lists only, into memory.
         if serde_json::to_writer(&mut self.json, &exchange).is_err() {
@@ -109,7 +110,8 @@ impl Capturer {
         Ok(Some(Captured {
             body: at(start)..at(out.len()),
             list,
-            prefix: prefix.map(|prefix| prefix.list),
+            prefix: prefix.as_ref().map(|prefix| prefix.list),
+            is_anew: prefix.is_some_and(|prefix| !prefix.has_answer),
             messages: at(history.messages.len()),
             earlier: at(earlier),
             logged_bytes: logged(content),
@@ -136,8 +138,8 @@ impl Capturer {
     }
 
     /// The new messages and the answer, redacted, within the bound of a conversation; whether something did not fit.
-    fn exchange(&mut self, new: &[Heard<'_>], answer: Option<&Heard<'_>>) -> (Exchange, bool) {
-        let asked: usize = new.iter().map(Heard::len).sum();
+    fn exchange(&mut self, new: &[&Heard<'_>], answer: Option<&Heard<'_>>) -> (Exchange, bool) {
+        let asked: usize = new.iter().map(|message| message.len()).sum();
         // The answer has at least half, and what the messages leave.
         let mut room = (self.max_size / 2).max(self.max_size.saturating_sub(asked));
         let granted = room;
@@ -186,6 +188,18 @@ impl Capturer {
             .map(|(name, count)| (Arc::clone(name), std::mem::take(count)))
             .collect()
     }
+}
+
+/// The messages that a request adds. Instructions that changed stand where they begin to hold: behind the answer and the results
+/// of tools that belong to the question before.
+fn new<'a, 'b>(messages: &'a [Heard<'b>], head: usize, prefix: Option<&Prefix>) -> Vec<&'a Heard<'b>> {
+    let Some(prefix) = prefix else { return messages.iter().collect() };
+    let mut new: Vec<&Heard<'_>> = messages.iter().skip(head + prefix.messages).collect();
+    let is_before = |message: &&&Heard<'_>| matches!(&*message.role, "assistant" | "model" | "tool" | "function");
+    let at = new.iter().take_while(is_before).count();
+    let instructions: Vec<&Heard<'_>> = prefix.head.iter().filter_map(|index| messages.get(*index)).collect();
+    new.splice(at..at, instructions);
+    new
 }
 
 /// The messages of a request, and whether they are a history that later requests repeat. A gateway that logs none may log

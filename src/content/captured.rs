@@ -8,11 +8,13 @@ use std::sync::Arc;
 pub struct Captured {
     /// Where in the text of the batch the sealed exchange lies.
     pub body: Range<u32>,
-    /// Keyed hash of all messages (12 bytes) and of the answer (4 bytes): what a later request repeats. Where that repeats the
-    /// messages only, as when an answer was made anew, its `earlier` is this request's `messages`; else one more.
+    /// Keyed hash of the messages (8 bytes), of the answer (4) and of the instructions at the head (4): what a later request
+    /// repeats.
     pub list: [u8; 16],
-    /// The longest list that was known before and that the messages begin with: the `list` of an earlier request.
+    /// The list that was known before and that the messages go on from: the `list` of an earlier request.
     pub prefix: Option<[u8; 16]>,
+    /// Whether they repeat that without its answer: it was made anew, or changed.
+    pub is_anew: bool,
     /// Messages of the request in all.
     pub messages: u32,
     /// How many of them earlier conversations hold.

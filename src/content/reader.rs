@@ -12,7 +12,7 @@ use super::error::Error;
 use super::exchange::Exchange;
 use super::partition::Partition;
 use super::snippet::snippet;
-use super::store::{CONTENT_FILE, CUT, ERASED, check_identity, fact, key_fits, redactions};
+use super::store::{ANEW, CONTENT_FILE, CUT, ERASED, check_identity, fact, key_fits, redactions};
 use super::view::{Conversation, Filter, Hit, Page, Shown};
 use super::words::Search;
 use crate::clock::Deadline;
@@ -382,6 +382,7 @@ fn conversation(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         previous: row.get(11)?,
         logged_bytes: row.get(7)?,
         stored_bytes: if is_erased { 0 } else { row.get(8)? },
+        is_anew: flags & ANEW != 0,
         is_cut: flags & CUT != 0,
         redactions: u32::try_from(redacted).unwrap_or(u32::MAX),
         is_erased,

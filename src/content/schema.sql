@@ -14,7 +14,7 @@ CREATE TABLE counts (
 
 -- One a request, without its text. previous: row of the conversation that holds the last of the earlier messages, 0 for none.
 -- list: keyed hash of all messages with the answer; it stays when the text is erased, so that a later request that repeats
--- them is known to add nothing of them. flags: 1 cut, 2 erased. redactions: JSON object, empty for none.
+-- them is known to add nothing of them. flags: 1 cut, 2 erased, 4 goes on without the answer of previous. redactions: JSON object, empty for none.
 CREATE TABLE conversations (
     row        INTEGER PRIMARY KEY,
     start      INTEGER NOT NULL,

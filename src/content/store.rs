@@ -26,6 +26,8 @@ const APPLICATION_ID: i64 = 0x746f_6b63;
 pub(super) const CUT: i64 = 1;
 /// Flag of a conversation: its text is gone.
 pub(super) const ERASED: i64 = 2;
+/// Flag of a conversation: it goes on from the messages of the one before, not from its answer.
+pub(super) const ANEW: i64 = 4;
 
 /// Bodies and bytes of text that one step puts into the index.
 const INDEX_BODIES: usize = 256;
@@ -577,7 +579,7 @@ fn insert(connection: &Connection, partition: &Partition, new: &New<'_>) -> Resu
             previous.unwrap_or(0),
             captured.logged_bytes,
             new.body.len(),
-            if captured.is_cut { CUT } else { 0 },
+            (if captured.is_cut { CUT } else { 0 }) | (if captured.is_anew { ANEW } else { 0 }),
             redactions,
             captured.list.as_slice(),
         ))?;

@@ -41,6 +41,8 @@ pub struct Conversation {
     pub earlier: u32,
     /// Row of the conversation that holds the last of these, `None` where there is none or it is gone.
     pub previous: Option<i64>,
+    /// Whether it goes on from the messages of that one and not from its answer, which was made anew or changed.
+    pub is_anew: bool,
     /// Bytes of what the log had to say.
     pub logged_bytes: u64,
     /// Bytes that its text takes in the database.

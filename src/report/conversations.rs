@@ -171,8 +171,7 @@ pub fn joined(thread: &[Shown]) -> Option<Vec<Message>> {
         match before {
             None if conversation.earlier > 0 => return None,
             None => {}
-            // Where the messages alone are repeated, the answer was made anew.
-            Some((earlier, _)) if conversation.earlier == earlier.messages => {}
+            Some(_) if conversation.is_anew => {}
             Some((_, exchange)) => messages.extend(exchange.answer.clone()),
         }
         messages.extend(exchange.messages.iter().cloned());

@@ -62,6 +62,7 @@ fn world(folder: &Path) {
             prefix: prefix.map(|p| [p; 16]),
             messages,
             earlier,
+            is_anew: list == 3,
             ..Captured::default()
         };
         let record = Record {

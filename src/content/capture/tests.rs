@@ -82,6 +82,60 @@ fn the_turns_of_a_conversation_are_stored_once() {
 }
 
 #[test]
+fn instructions_that_change_with_every_request_are_stored_alone() {
+    let mut world = World::new(&config());
+    let (first, _) = world.turn(&["system rules", "system it is 9:00", "user q1"], "a1");
+    let messages = ["system rules", "system it is 9:01", "user q1", "assistant a1", "user q2"];
+    let (second, exchange) = world.turn(&messages, "a2");
+    assert_eq!(texts(&exchange), ["system it is 9:01", "user q2", "assistant a2"]);
+    assert_eq!((second.messages, second.earlier, second.prefix, second.is_anew), (5, 3, Some(first.list), false));
+    // The next one under the same instructions; then a retry under others, which is a branch of its own.
+    let messages = [&messages[..], &["assistant a2", "user q3"]].concat();
+    let (third, exchange) = world.turn(&messages, "a3");
+    assert_eq!((texts(&exchange).len(), third.earlier, third.prefix), (2, 6, Some(second.list)));
+    let retry = [&["system rules", "system it is 9:03"], &messages[2..]].concat();
+    let (captured, exchange) = world.turn(&retry, "a3, otherwise");
+    assert_eq!(texts(&exchange), ["system it is 9:03", "user q3", "assistant a3, otherwise"]);
+    assert_eq!((captured.prefix, captured.is_anew), (Some(second.list), false));
+    // The same question under other instructions is another conversation.
+    let (captured, _) = world.turn(&["system other rules", "user q1"], "a1");
+    assert_eq!((captured.prefix, captured.earlier), (None, 0));
+    // After a restart all of the head counts as changed.
+    let known = world.lists.clone();
+    let messages =
+        ["system rules", "system it is 9:09", "user q1", "assistant a1", "user q2", "assistant a2", "user q4"];
+    let (captured, exchange) = World::knowing(&config(), known).turn(&messages, "a4");
+    assert_eq!(texts(&exchange), ["system rules", "system it is 9:09", "user q4", "assistant a4"]);
+    assert_eq!((captured.prefix, captured.earlier), (Some(second.list), 4));
+}
+
+#[test]
+fn changed_instructions_stand_behind_the_results_of_tools() {
+    let mut world = World::new(&config());
+    world.turn(&["system 9:00", "user q1"], "let me look");
+    let (_, exchange) = world.turn(&["system 9:01", "user q1", "assistant let me look", "tool found", "user q2"], "a2");
+    assert_eq!(texts(&exchange), ["tool found", "system 9:01", "user q2", "assistant a2"]);
+}
+
+#[test]
+fn of_a_window_only_what_is_new_is_stored() {
+    let mut world = World::new(&config());
+    let said: Vec<String> =
+        (0..40).map(|n| if n % 2 == 0 { format!("user q{n}") } else { format!("assistant a{n}") }).collect();
+    let mut before = None;
+    for n in (0..40).step_by(2) {
+        let clock = format!("system it is 9:{n:02}");
+        let window: Vec<&str> =
+            [clock.as_str()].into_iter().chain(said[n.max(7) - 7..=n].iter().map(String::as_str)).collect();
+        let (captured, exchange) = world.turn(&window, &format!("a{}", n + 1));
+        assert_eq!(texts(&exchange), [clock.clone(), said[n].clone(), said[n + 1].clone()], "{n}");
+        assert_eq!((captured.prefix, captured.is_anew), (before, false));
+        assert_eq!((captured.messages as usize, captured.earlier as usize), (window.len(), window.len() - 2));
+        before = Some(captured.list);
+    }
+}
+
+#[test]
 fn a_changed_history_starts_anew_where_it_changed_and_a_repeated_line_has_nothing_new() {
     let mut world = World::new(&config());
     let (first, _) = world.turn(&["user q1"], "a1");
