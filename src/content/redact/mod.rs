@@ -9,6 +9,7 @@
 //! time in proportion to the text, whatever a hostile text holds. What is found is a question of form alone: what only looks
 //! like a telephone number goes, and one that is written out in words stays.
 
+mod email;
 mod key;
 mod number;
 #[cfg(test)]
@@ -130,9 +131,9 @@ impl Redactor {
 
     /// Looks for the built-in kinds in one walk; `None` where there is nothing.
     fn walk(&self, text: &str, counts: &mut [u32]) -> Option<String> {
-        let (email, phone) = (self.index(Pattern::Email), self.index(Pattern::Phone));
+        let (mail, phone) = (self.index(Pattern::Email), self.index(Pattern::Phone));
         let (card, key) = (self.index(Pattern::Card), self.index(Pattern::Key));
-        if [email, phone, card, key] == [None; 4] {
+        if [mail, phone, card, key] == [None; 4] {
             return None;
         }
         let view = View::of(text, Sight::All);
@@ -141,16 +142,22 @@ impl Redactor {
         let bytes = text.as_bytes();
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            let seen = Seen { bytes, from: edit.seen };
+            let seen = Seen { bytes, from: edit.seen, mark: edit.mark };
             let found = match byte {
-                b'@' => email.and_then(|index| Some((index, seen.email(at)?))),
+                b'@' => mail.and_then(|index| Some((index, email::email(text, seen, at)?))),
                 b'0'..=b'9' => {
                     let found = card.and_then(|index| Some((index, number::card(seen, at)?)));
                     found.or_else(|| Some((phone?, number::phone(seen, at)?)))
                 }
                 b'+' | b'(' => phone.and_then(|index| Some((index, number::marked_phone(seen, at)?))),
-                b'A'..=b'Z' | b'a'..=b'z' => key.and_then(|index| Some((index, key::token(seen, at)?))),
-                b'=' | b':' => key.and_then(|index| Some((index, key::assigned(seen, at)?))),
+                b'A'..=b'Z' | b'a'..=b'z' => {
+                    let found = key.and_then(|index| Some((index, key::token(seen, at)?)));
+                    found.or_else(|| Some((phone?, number::labelled_phone(seen, at)?)))
+                }
+                b'=' | b':' => key.and_then(|index| {
+                    let found = key::in_url(seen, at).or_else(|| key::assigned(seen, at));
+                    Some((index, found?))
+                }),
                 b'-' => key.and_then(|index| Some((index, key::private(text, at)?))),
                 0xe2 => {
                     at = self.mark_end(text, at).unwrap_or(at + OPEN.len());
@@ -215,13 +222,14 @@ struct Edit<'t> {
     out: String,
     /// Up to here the text is done with.
     copied: usize,
-    /// The same place in the view.
+    /// The same place in the view, and where the mark that ends there begins.
     seen: usize,
+    mark: usize,
 }
 
 impl<'t> Edit<'t> {
     fn new(text: &'t str, view: &'t View<'t>) -> Edit<'t> {
-        Edit { text, view, passed: 0, out: String::new(), copied: 0, seen: 0 }
+        Edit { text, view, passed: 0, out: String::new(), copied: 0, seen: 0, mark: 0 }
     }
 
     fn blot(&mut self, seen: Range<usize>, name: &str) {
@@ -239,7 +247,7 @@ impl<'t> Edit<'t> {
                 self.out.push_str(CLOSE);
             }
         }
-        (self.copied, self.seen) = (range.end, seen.end);
+        (self.copied, self.seen, self.mark) = (range.end, seen.end, seen.start);
     }
 
     fn finish(mut self) -> Option<String> {
@@ -256,6 +264,8 @@ impl<'t> Edit<'t> {
 struct Seen<'t> {
     bytes: &'t [u8],
     from: usize,
+    /// Where the last mark, which ends at `from`, begins.
+    mark: usize,
 }
 
 impl<'t> Seen<'t> {
@@ -280,36 +290,6 @@ impl<'t> Seen<'t> {
     /// The same of at most so many bytes.
     fn run_within(self, at: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
         self.rest(at).iter().take(most).take_while(|byte| is(**byte)).count()
-    }
-
-    /// The address around an `@`.
-    fn email(self, at: usize) -> Option<Range<usize>> {
-        let mut start = at;
-        while let Some(byte) = self.before(start)
-            && (is_word(byte) || matches!(byte, b'.' | b'%' | b'+' | b'-' | b'\''))
-        {
-            start -= 1;
-        }
-        // Punctuation before an address is not part of it.
-        start += self.run(start, |byte| !is_word(byte) && byte != b'@');
-        let (mut end, mut next, mut dots) = (None, at + 1, 0);
-        loop {
-            let letters = self.run(next, |byte| byte.is_ascii_alphabetic());
-            let label = self.run(next, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            if label == 0 || self.get(next) == Some(b'-') {
-                break;
-            }
-            let ends = !self.get(next + letters).is_some_and(|byte| byte.is_ascii_alphanumeric());
-            if dots > 0 && letters >= 2 && ends {
-                end = Some(next + letters);
-            }
-            next += label;
-            if self.get(next) != Some(b'.') {
-                break;
-            }
-            (next, dots) = (next + 1, dots + 1);
-        }
-        end.filter(|_| start < at).map(|end| start..end)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Digits become telephone numbers and numbers of payment cards, or neither.
 //!
-//! A telephone number is a mobile number of China (11 digits from 13 to 19, also with 86 in front), an international one behind
+//! A telephone number is a mobile number of China (11 digits from 13 to 19, also with 86 or a word such as `tel` in front), an international one behind
 //! a `+`, or one of North America in its usual form. A card's number has the beginning and the length of an issuer's and
 //! passes [Luhn's check](https://www.itu.int/rec/T-REC-E.118). Dates, times since the epoch, counts, amounts and UUIDs are
 //! neither.
@@ -16,40 +16,66 @@ const INTERNATIONAL: (usize, usize) = (10, 15);
 /// Digits of a card's number.
 const CARD: (usize, usize) = (13, 19);
 
-/// Groups of digits with a blank or a hyphen between.
+/// Words directly before a telephone number, in English and as Chinese is typed; the longest.
+const LABELS: [&[u8]; 19] = [
+    b"tel",
+    b"telephone",
+    b"phone",
+    b"mobile",
+    b"mob",
+    b"cell",
+    b"call",
+    b"sms",
+    b"fax",
+    b"qq",
+    b"wx",
+    b"vx",
+    b"wechat",
+    b"weixin",
+    b"whatsapp",
+    b"alipay",
+    b"dianhua",
+    b"shouji",
+    b"sj",
+];
+const MAX_LABEL: usize = 9;
+
+/// Groups of digits with a hyphen, a dot, or one or two blanks between.
 struct Groups {
     lengths: [usize; MAX_GROUPS],
-    ends: [usize; MAX_GROUPS],
+    starts: [usize; MAX_GROUPS],
     count: usize,
     separator: Option<u8>,
 }
 
 impl Groups {
     fn read(seen: Seen<'_>, start: usize) -> Groups {
-        let mut groups = Groups { lengths: [0; MAX_GROUPS], ends: [0; MAX_GROUPS], count: 0, separator: None };
+        let mut groups = Groups { lengths: [0; MAX_GROUPS], starts: [0; MAX_GROUPS], count: 0, separator: None };
         let mut at = start;
-        for (length, end) in groups.lengths.iter_mut().zip(&mut groups.ends) {
+        for (length, start) in groups.lengths.iter_mut().zip(&mut groups.starts) {
             let digits = seen.run(at, |byte| byte.is_ascii_digit());
-            if digits == 0 || !ends(seen, at + digits) {
+            if digits == 0 {
                 break;
             }
-            (*length, *end) = (digits, at + digits);
+            (*length, *start) = (digits, at);
             groups.count += 1;
             at += digits;
-            let separator = seen.get(at).filter(|byte| matches!(byte, b' ' | b'-'));
+            let separator = seen.get(at).filter(|byte| matches!(byte, b' ' | b'-' | b'.'));
             if separator.is_none() || groups.separator.is_some_and(|known| Some(known) != separator) {
                 break;
             }
             groups.separator = separator;
-            at += 1;
+            at += if separator == Some(b' ') { seen.run_within(at, 2, |byte| byte == b' ') } else { 1 };
         }
         groups
     }
 
     /// Where a number of these lengths ends, if it begins the groups.
-    fn end_of(&self, lengths: &[usize]) -> Option<usize> {
+    fn end_of(&self, seen: Seen<'_>, lengths: &[usize]) -> Option<usize> {
         let fits = lengths.len() <= self.count && self.lengths.iter().zip(lengths).all(|(is, want)| is == want);
-        self.ends.get(lengths.len().checked_sub(1)?).copied().filter(|_| fits)
+        let last = lengths.len().checked_sub(1).filter(|_| fits)?;
+        let end = self.starts.get(last)? + self.lengths.get(last)?;
+        ends(seen, end).then_some(end)
     }
 }
 
@@ -74,13 +100,13 @@ pub(super) fn card(seen: Seen<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let groups = Groups::read(seen, at);
-    let (first, end) = (*groups.lengths.first()?, *groups.ends.first()?);
+    let first = *groups.lengths.first()?;
     let end = if (CARD.0..=CARD.1).contains(&first) {
-        end
+        groups.end_of(seen, &[first])?
     } else {
         let forms: [&[usize]; 7] =
             [&[4, 4, 4, 4, 3], &[4, 4, 4, 4, 2], &[4, 4, 4, 4, 1], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[6, 13]];
-        forms.iter().find_map(|form| groups.end_of(form).filter(|end| is_card(seen, at..*end)))?
+        forms.iter().find_map(|form| groups.end_of(seen, form).filter(|end| is_card(seen, at..*end)))?
     };
     is_card(seen, at..end).then_some(at..end)
 }
@@ -128,28 +154,43 @@ pub(super) fn phone(seen: Seen<'_>, at: usize) -> Option<Range<usize>> {
     let groups = Groups::read(seen, at);
     let mobile = |at: usize| matches!(seen.rest(at), [b'1', b'3'..=b'9', ..]);
     let area = |at: usize| matches!(seen.rest(at), [b'2'..=b'9', ..]);
-    let behind = |group: usize| groups.ends.get(group).map_or(usize::MAX, |end| end + 1);
+    let second = groups.starts.get(1).copied().filter(|start| *start > at).unwrap_or(usize::MAX);
     let chinese: [(&[usize], usize); 8] = [
         (&[11], at),
         (&[3, 4, 4], at),
         (&[13], at + 2),
         (&[15], at + 4),
-        (&[2, 11], behind(0)),
-        (&[4, 11], behind(0)),
-        (&[2, 3, 4, 4], behind(0)),
-        (&[4, 3, 4, 4], behind(0)),
+        (&[2, 11], second),
+        (&[4, 11], second),
+        (&[2, 3, 4, 4], second),
+        (&[4, 3, 4, 4], second),
     ];
     let found = chinese.iter().find_map(|(form, begin)| {
-        let end = groups.end_of(form).filter(|_| mobile(*begin))?;
+        let end = groups.end_of(seen, form).filter(|_| mobile(*begin))?;
         // What stands before it is the country's code.
-        let code = seen.bytes.get(at..*begin).unwrap_or_default();
-        matches!(code, b"" | b"86" | b"86 " | b"86-" | b"0086" | b"0086 " | b"0086-").then_some(end)
+        let code = seen.bytes.get(at..*begin).unwrap_or_default().trim_ascii_end();
+        matches!(code, b"" | b"86" | b"86-" | b"0086" | b"0086-").then_some(end)
     });
     let american = || {
-        let end = groups.end_of(&[3, 3, 4])?;
+        let end = groups.end_of(seen, &[3, 3, 4])?;
         (groups.separator == Some(b'-') && area(at) && area(at + 4)).then_some(end)
     };
     found.or_else(american).map(|end| at..end)
+}
+
+/// The telephone number directly behind the word at `at` that says it is one: `tel13800138000`.
+pub(super) fn labelled_phone(seen: Seen<'_>, at: usize) -> Option<Range<usize>> {
+    // Within an address it is none of its own.
+    if seen.before(at).is_some_and(|byte| matches!(byte, b'.' | b'@' | b'-')) {
+        return None;
+    }
+    let length = seen.run_within(at, MAX_LABEL, |byte| byte.is_ascii_alphabetic());
+    if !matches!(seen.get(at + length), Some(b'0' | b'1' | b'8')) {
+        return None;
+    }
+    let label = seen.bytes.get(at..at + length)?;
+    let is_one = LABELS.iter().any(|known| label.eq_ignore_ascii_case(known));
+    is_one.then(|| phone(seen, at + length))?
 }
 
 /// The telephone number that begins with the `+` or `(` at `at`.
