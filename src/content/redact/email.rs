@@ -63,8 +63,11 @@ pub(super) fn email(text: &str, seen: Seen<'_>, at: usize) -> Option<Range<usize
         let near = before.get(before.ceil_char_boundary(before.len().saturating_sub(MAX_HAN))..)?;
         start = at - back(near, |c| is_han(c) && c.is_alphabetic());
     }
+    if start == at {
+        return None;
+    }
     let (mut end, mut next, mut dots) = (None, at + 1, 0);
-    while start < at {
+    loop {
         let rest = text.get(next..)?;
         if dots > 0
             && let Some(domain) = HAN_DOMAINS.iter().find(|domain| rest.starts_with(**domain))
