@@ -217,6 +217,8 @@ pub struct Live {
 const LIVE_RATE: f64 = 2.6;
 /// Share of that rate that is there at any hour, so that something always happens.
 const LIVE_FLOOR: f64 = 0.6;
+/// The least share of the live requests that each application has, so that none is missing for minutes at its quiet hours.
+const LEAST_SHARE: f64 = 0.04;
 /// How long before the first call the traffic begins, so that slow answers are under way at once.
 const WARM_UP: Micros = 2 * MINUTE;
 /// The longest pause that is made up for; after a longer one (a laptop that slept) the traffic starts anew.
@@ -276,7 +278,10 @@ impl Live {
             self.begin_trouble(start);
         }
         let weight = weights(&self.generator.company.consumers, &[], start, &mut self.weights);
-        let consumer = choose(&self.weights, weight, self.random.unit());
+        for share in &mut self.weights {
+            *share = share.max(weight * LEAST_SHARE);
+        }
+        let consumer = choose(&self.weights, self.weights.iter().sum(), self.random.unit());
         self.pending.extend(self.generator.request(start, consumer).map(Reverse));
         let rate = LIVE_RATE * (LIVE_FLOOR + (1.0 - LIVE_FLOOR) * weight / self.peak);
         // At least a microsecond: the traffic always gets on.
@@ -321,6 +326,18 @@ mod tests {
 
     fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
         map[key].as_str().unwrap()
+    }
+
+    #[test]
+    fn every_application_asks_within_minutes_of_live_traffic_at_any_hour() {
+        for hour in 0..168 {
+            let (mut live, now) = (Live::new(7), END + hour * 60 * MINUTE);
+            live.due(now);
+            let lines = live.due(now + 5 * MINUTE);
+            let who: BTreeSet<_> =
+                lines.iter().filter_map(|line| Some(text(&inner(&outer(line)?)?, "consumer").to_owned())).collect();
+            assert_eq!(who.len(), 10, "{hour} hours on: {who:?}");
+        }
     }
 
     #[test]
