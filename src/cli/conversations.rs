@@ -19,7 +19,7 @@ use crate::content::{self, Reader, Scope};
 use crate::daemon;
 use crate::ledger::writer::Writer;
 use crate::ledger::{Moment, RequestFilter, holder};
-use crate::report::conversations::{self, Error, Form, Line, Listed, Question};
+use crate::report::conversations::{self, Error, Exported, Form, Line, Listed, Question};
 use crate::report::document::zone_name;
 use crate::report::shape;
 use crate::wording::quoted;
@@ -378,10 +378,12 @@ pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
     let moment = Moment::open(&folder)?;
     let question = arguments.which.question(&config, range, arguments.text.as_deref().unwrap_or_default())?;
     let reader = reader(&config, &folder)?;
-    let write = |out: &mut dyn std::io::Write| match &reader {
-        Some(reader) => Ok(conversations::export(&moment, reader, &question, arguments.output, out)?),
-        None if arguments.output == Form::Json => Ok(out.write_all(b"[]\n").map(|()| 0)?),
-        None => Ok(0),
+    let write = |out: &mut dyn std::io::Write| -> Result<Exported, Failure> {
+        match &reader {
+            Some(reader) => Ok(conversations::export(&moment, reader, &question, arguments.output, out)?),
+            None if arguments.output == Form::Json => Ok(out.write_all(b"[]\n").map(|()| Exported::default())?),
+            None => Ok(Exported::default()),
+        }
     };
     let ending = match arguments.output {
         Form::Json => "json",
@@ -399,15 +401,28 @@ pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
             ));
         }
         let mut out = BufWriter::new(std::io::stdout().lock());
-        write(&mut out)?;
+        let exported = write(&mut out)?;
         out.flush()?;
-        return Ok(());
+        return say_left_out(&exported);
     }
-    let written = write_whole(&file, write)?;
+    let mut exported = Exported::default();
+    let written = write_whole(&file, |out: &mut dyn std::io::Write| {
+        exported = write(out)?;
+        Ok(exported.written)
+    })?;
+    say_left_out(&exported)?;
     if arguments.json {
         return output::json(&json!({"file": file.display().to_string(), "conversations": written}));
     }
     writeln!(std::io::stdout(), "wrote {} conversations to {}", grouped(written), file.display())?;
+    Ok(())
+}
+
+/// Says on standard error what a training file does not have.
+fn say_left_out(exported: &Exported) -> Result<(), Failure> {
+    for (count, why) in exported.left_out() {
+        writeln!(std::io::stderr(), "left out {} conversations {why}", grouped(count))?;
+    }
     Ok(())
 }
 

@@ -80,6 +80,9 @@ pub enum Error {
     /// What is searched for holds no word.
     #[error("search for {0}: there is no letter or digit in it")]
     NoWord(String),
+    /// More words are searched for than one search may have.
+    #[error("search for more than {0} words: all of them would have to occur; leave some out or quote a phrase")]
+    TooManyWords(usize),
     /// There is no index.
     #[error(
         "search the content: it is encrypted and has no index; accept a plain one with content.index_encrypted, or list without words"

@@ -38,7 +38,7 @@ pub use codec::{Codec, Key};
 pub use config::{Capture, Config, OwnPattern, Pattern};
 pub use error::Error;
 pub use exchange::{Exchange, Message, ToolCall};
-pub use reader::{MAX_THREAD, Reader};
+pub use reader::{MAX_CHAIN, MAX_THREAD, Reader};
 pub use redact::Redactor;
 pub use store::{CONTENT_FILE, Counts, Keeping, New, Selection, Store, truncate_log};
 pub use view::{Conversation, Erasure, Filter, Fragment, Hit, Page, Scope, Shown};

@@ -107,9 +107,15 @@ fn words_phrases_and_characters_are_found_best_first() {
             said(2, "What is the weather in Shanghai?", "It rains. No refund for that."),
             said(3, "我想申请退款", "好的，请提供订单号。"),
             said(4, "Policy of refunds", "Ein Café in Zürich"),
+            said(5, "ＡＢＣ１２３，ｶﾀｶﾅ", "cafe\u{301}"),
         ],
     );
     assert_eq!(found(folder.path(), "refund"), [0; 0], "nothing is indexed yet");
+    let unindexed = |text: &str| {
+        let filter = Filter { text: text.to_owned(), ..Filter::default() };
+        reader(folder.path()).page(&filter, 1, None).unwrap().unindexed
+    };
+    assert_eq!((unindexed(""), unindexed("refund")), (5, 5));
     index(&mut store);
     assert_eq!(found(folder.path(), "refund"), [1, 2]);
     assert_eq!(found(folder.path(), "\"refund policy\""), [1]);
@@ -118,9 +124,14 @@ fn words_phrases_and_characters_are_found_best_first() {
     assert_eq!(found(folder.path(), "订单"), [3]);
     assert_eq!(found(folder.path(), "款退"), [0; 0]);
     assert_eq!(found(folder.path(), "cafe zurich"), [4]);
+    assert_eq!(found(folder.path(), "café Zürich"), [4]);
+    for text in ["abc123", "ＡＢＣ123", "カタカナ", "ｶﾀｶﾅ", "café 123*"] {
+        assert_eq!(found(folder.path(), text), if text.ends_with('*') { vec![] } else { vec![5] }, "{text}");
+    }
+    assert_eq!(unindexed(""), 0);
     // The question's end and the answer's beginning are no phrase.
     assert_eq!(found(folder.path(), "\"refunds ein\""), [0; 0]);
-    assert_eq!(found(folder.path(), ""), [4, 3, 2, 1]);
+    assert_eq!(found(folder.path(), ""), [5, 4, 3, 2, 1]);
 }
 
 #[test]
@@ -170,7 +181,12 @@ fn a_thread_goes_back_over_what_its_turns_go_on_from() {
     assert_eq!((thread[0].0.previous, thread[2].0.previous), (None, Some(2)));
     assert_eq!(thread[2].0.redactions, 2);
     assert_eq!(reader.bodies(&[2, 9]).unwrap().len(), 1);
-    assert!(reader.goes_on(3, None).unwrap() && !reader.goes_on(3, Some(3)).unwrap());
+    let chain: Vec<i64> = reader.chain(3).unwrap().unwrap().iter().map(|conversation| conversation.row).collect();
+    assert_eq!((chain, reader.chain(9).unwrap()), (vec![1, 2, 3], Some(vec![])));
+    let goes_on = |filter: Filter| reader.goes_on(3, &filter).unwrap();
+    assert!(goes_on(Filter::default()));
+    assert!(!goes_on(Filter { through: Some(3), ..Filter::default() }));
+    assert!(!goes_on(Filter { until: Some(4 * HOUR), ..Filter::default() }));
 }
 
 #[test]

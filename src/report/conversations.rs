@@ -1,13 +1,14 @@
 //! Captured conversations with the names of the ledger: lists, searches, single ones, the turns of a session, exports.
 
+mod chat;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
+use self::chat::Outcome;
 use super::shape;
-use crate::content::{self, Conversation, Exchange, Fragment, Hit, Message, Reader, Shown, ToolCall};
+use crate::content::{self, Conversation, Exchange, Fragment, Hit, Reader, Shown};
 use crate::ledger::{self, Moment, RequestFilter};
 use crate::record::Attributes;
 
@@ -80,7 +81,7 @@ pub enum Form {
     /// One JSON array of them.
     Json,
     /// Training files: one `{"messages":[…]}` a line, each a conversation in full from its first message to the last answer.
-    /// Of those whose beginning is no longer kept, or is erased, there is none.
+    /// Of those of which something is no longer kept, is erased or was cut off there is none.
     Chat,
 }
 
@@ -157,32 +158,46 @@ fn told(moment: &Moment, (conversation, exchange): Shown) -> Result<Told, Error>
     Ok(Told { line: line(moment, conversation, Vec::new())?, exchange })
 }
 
-/// All messages of a thread with the last answer, oldest first; `None` where the first of them are no longer kept, or some are
-/// erased.
-#[must_use]
-pub fn joined(thread: &[Shown]) -> Option<Vec<Message>> {
-    let mut messages: Vec<Message> = Vec::new();
-    let mut before: Option<&Shown> = None;
-    for shown in thread {
-        let (conversation, exchange) = shown;
-        if conversation.is_erased {
-            return None;
-        }
-        match before {
-            None if conversation.earlier > 0 => return None,
-            None => {}
-            Some(_) if conversation.is_anew => {}
-            Some((_, exchange)) => messages.extend(exchange.answer.clone()),
-        }
-        messages.extend(exchange.messages.iter().cloned());
-        before = Some(shown);
-    }
-    messages.extend(before?.1.answer.clone());
-    Some(messages)
+/// What an export came to. Conversations are left out of training files only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Conversations that were written.
+    pub written: u64,
+    /// Left out: their beginning, or a turn, is erased or no longer kept.
+    pub gone: u64,
+    /// Left out: something of them was cut off, by the log or at `content.max_size`.
+    pub cut: u64,
+    /// Left out: more turns than [`content::MAX_CHAIN`].
+    pub too_long: u64,
+    /// Left out: nothing that has a place in a training file was said.
+    pub empty: u64,
 }
 
-/// Writes all conversations that fit, oldest first, those that hold what is searched for where something is, and returns how
-/// many.
+impl Exported {
+    /// What was left out, by why: numbers above zero.
+    pub fn left_out(&self) -> impl Iterator<Item = (u64, &'static str)> {
+        let Exported { written: _, gone, cut, too_long, empty } = *self;
+        let all = [
+            (gone, "whose beginning is gone"),
+            (cut, "of which something was cut off"),
+            (too_long, "of more than 10,000 turns"),
+            (empty, "in which nothing was said"),
+        ];
+        all.into_iter().filter(|(count, _)| *count > 0)
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        *match outcome {
+            Outcome::Written => &mut self.written,
+            Outcome::Gone => &mut self.gone,
+            Outcome::Cut => &mut self.cut,
+            Outcome::TooLong => &mut self.too_long,
+            Outcome::Empty => &mut self.empty,
+        } += 1;
+    }
+}
+
+/// Writes all conversations that fit, oldest first, those that hold what is searched for where something is.
 ///
 /// # Errors
 /// Ledger or content cannot be read, or `out` takes no more.
@@ -192,53 +207,32 @@ pub fn export(
     question: &Question,
     form: Form,
     out: &mut dyn Write,
-) -> Result<u64, Error> {
-    let mut written = 0;
+) -> Result<Exported, Error> {
+    let mut exported = Exported::default();
     if form == Form::Json {
         out.write_all(b"[")?;
     }
     if let Some(filter) = filter(moment, question)? {
-        let through = filter.through;
         reader.each(&filter, |shown: Shown| -> Result<(), Error> {
             let row = shown.0.row;
-            let value = match form {
-                Form::Jsonl | Form::Json => shape::told(&told(moment, shown)?),
+            if form == Form::Chat {
                 // The last turn of a conversation tells all of it.
-                Form::Chat if reader.goes_on(row, through)? => return Ok(()),
-                Form::Chat => match joined(&reader.thread(row)?) {
-                    Some(messages) => json!({ "messages": messages.iter().map(chat_message).collect::<Vec<_>>() }),
-                    None => return Ok(()),
-                },
-            };
-            if form == Form::Json && written > 0 {
+                if !reader.goes_on(row, &filter)? {
+                    exported.count(chat::write(reader, row, out)?);
+                }
+                return Ok(());
+            }
+            if form == Form::Json && exported.written > 0 {
                 out.write_all(b",")?;
             }
-            serde_json::to_writer(&mut *out, &value).map_err(io::Error::from)?;
+            serde_json::to_writer(&mut *out, &shape::told(&told(moment, shown)?)).map_err(io::Error::from)?;
             out.write_all(b"\n")?;
-            written += 1;
+            exported.count(Outcome::Written);
             Ok(())
         })?;
     }
     if form == Form::Json {
         out.write_all(b"]\n")?;
     }
-    Ok(written)
-}
-
-/// A message in the form of chat training files.
-fn chat_message(message: &Message) -> Value {
-    let mut value = json!({ "role": message.role, "content": message.text });
-    if let Some(fields) = value.as_object_mut() {
-        if !message.reasoning.is_empty() {
-            fields.insert("reasoning_content".to_owned(), message.reasoning.clone().into());
-        }
-        if !message.tool_calls.is_empty() {
-            let call = |call: &ToolCall| json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": call.arguments } });
-            fields.insert("tool_calls".to_owned(), message.tool_calls.iter().map(call).collect());
-        }
-        if !message.tool_call_id.is_empty() {
-            fields.insert("tool_call_id".to_owned(), message.tool_call_id.clone().into());
-        }
-    }
-    value
+    Ok(exported)
 }

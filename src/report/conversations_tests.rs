@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::conversations::*;
 use crate::clock::Clock;
-use crate::content::{Captured, Codec, Conversation, Exchange, Message, Reader, ToolCall};
+use crate::content::{Captured, Codec, Exchange, Keeping, Message, Reader, Selection, Store, ToolCall};
 use crate::ledger::{Batch, Context, DataDir, Ledger, Moment, Options, Privacy, ROLLUP_HOUR, RequestFilter};
 use crate::meter::{self, Meter};
 use crate::record::{Priced, Record};
@@ -145,8 +145,9 @@ fn exports_are_lines_an_array_or_whole_conversations_for_training() {
     let (moment, reader) = (Moment::open(folder.path()).unwrap(), reader(folder.path()));
     let exported = |form: Form, text: &str| {
         let mut out = Vec::new();
-        let count = export(&moment, &reader, &question(RequestFilter::default(), text), form, &mut out).unwrap();
-        (count, String::from_utf8(out).unwrap())
+        let exported = export(&moment, &reader, &question(RequestFilter::default(), text), form, &mut out).unwrap();
+        assert_eq!(exported.left_out().count(), 0);
+        (exported.written, String::from_utf8(out).unwrap())
     };
     let (count, lines) = exported(Form::Jsonl, "");
     assert_eq!((count, lines.lines().count()), (5, 5));
@@ -169,10 +170,27 @@ fn exports_are_lines_an_array_or_whole_conversations_for_training() {
 }
 
 #[test]
-fn what_is_incomplete_is_no_training_file() {
-    let kept = (Conversation { earlier: 2, ..Conversation::default() }, Exchange::default());
-    assert_eq!(joined(&[kept]), None);
-    let erased = (Conversation { is_erased: true, ..Conversation::default() }, Exchange::default());
-    assert_eq!(joined(&[erased]), None);
-    assert_eq!(joined(&[]), None);
+fn what_a_training_file_leaves_out_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let chat = |requests: RequestFilter| {
+        let (moment, reader) = (Moment::open(folder.path()).unwrap(), reader(folder.path()));
+        let mut out = Vec::new();
+        let exported = export(&moment, &reader, &question(requests, ""), Form::Chat, &mut out).unwrap();
+        (exported, String::from_utf8(out).unwrap().lines().count() as u64)
+    };
+    // A period ends a conversation where it ends itself.
+    let until = RequestFilter { until: Some(NOW + 2_000_000), ..RequestFilter::default() };
+    assert_eq!(chat(until), (Exported { written: 1, ..Exported::default() }, 1));
+    let erase = |row: i64| {
+        let mut store = Store::open(folder.path(), &Keeping::default(), i64::MAX).unwrap();
+        store.erase_step(&Selection::Row(row), 0).unwrap();
+    };
+    erase(4);
+    // Of a conversation whose last turn is erased the rest is written.
+    assert_eq!(chat(RequestFilter::default()), (Exported { written: 2, ..Exported::default() }, 2));
+    erase(1);
+    let (exported, lines) = chat(RequestFilter::default());
+    assert_eq!((exported, lines), (Exported { written: 1, gone: 1, ..Exported::default() }, 1));
+    assert_eq!(exported.left_out().collect::<Vec<_>>(), [(1, "whose beginning is gone")]);
 }

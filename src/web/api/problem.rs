@@ -102,7 +102,9 @@ impl From<content::Error> for Problem {
         match error {
             content::Error::TooSlow => Problem::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", told),
             content::Error::Cursor => Problem::bad(format!("the parameter `cursor`: {told}")),
-            content::Error::NoWord(_) => Problem::bad(format!("the parameter `q`: {told}")),
+            content::Error::NoWord(_) | content::Error::TooManyWords(_) => {
+                Problem::bad(format!("the parameter `q`: {told}"))
+            }
             content::Error::NoIndex => Problem::unavailable(told),
             error => {
                 tracing::error!("an answer of the API failed: failed to {error}");
