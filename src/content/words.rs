@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::error::Error;
 use super::exchange::Exchange;
 
@@ -15,87 +17,28 @@ pub(super) fn is_single(c: char) -> bool {
         | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
 }
 
-/// Katakana of half width, in the order of their codes from U+FF66 on, as those of full width (Unicode, NFKC).
-const KATAKANA: &str =
-    "ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン";
+/// Whether a character is a mark of the letter before it: accents, and the sound marks of kana.
+fn is_mark(c: char) -> bool {
+    is_accent(c) || matches!(c, '\u{3099}' | '\u{309a}' | '\u{ff9e}' | '\u{ff9f}')
+}
 
-/// Small letters with marks, by the letter without them, as the index takes them off (Unicode, NFD).
-const ACCENTED: &[(char, &str)] = &[
-    ('a', "àáâãäåāăąǎǟǡǻȁȃȧḁạảấầẩẫậắằẳẵặ"),
-    ('b', "ḃḅḇ"),
-    ('c', "çćĉċčḉ"),
-    ('d', "ďḋḍḏḑḓ"),
-    ('e', "èéêëēĕėęěȅȇȩḕḗḙḛḝẹẻẽếềểễệ"),
-    ('f', "ḟ"),
-    ('g', "ĝğġģǧǵḡ"),
-    ('h', "ĥȟḣḥḧḩḫẖ"),
-    ('i', "ìíîïĩīĭįǐȉȋḭḯỉị"),
-    ('j', "ĵǰ"),
-    ('k', "ķǩḱḳḵ"),
-    ('l', "ĺļľḷḹḻḽ"),
-    ('m', "ḿṁṃ"),
-    ('n', "ñńņňǹṅṇṉṋ"),
-    ('o', "òóôõöōŏőơǒǫǭȍȏȫȭȯȱṍṏṑṓọỏốồổỗộớờởỡợ"),
-    ('p', "ṕṗ"),
-    ('r', "ŕŗřȑȓṙṛṝṟ"),
-    ('s', "śŝşšșṡṣṥṧṩ"),
-    ('t', "ţťțṫṭṯṱẗ"),
-    ('u', "ùúûüũūŭůűųưǔǖǘǚǜȕȗṳṵṷṹṻụủứừửữự"),
-    ('v', "ṽṿ"),
-    ('w', "ŵẁẃẅẇẉẘ"),
-    ('x', "ẋẍ"),
-    ('y', "ýÿŷȳẏẙỳỵỷỹ"),
-    ('z', "źżžẑẓẕ"),
-];
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
+}
 
-/// A character in its usual width: those of full width that are ASCII, and katakana of half width.
-fn usual_width(c: char) -> char {
-    match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        '\u{ff66}'..='\u{ff9d}' => {
-            let at = usize::try_from(u32::from(c) - 0xff66).unwrap_or(usize::MAX);
-            KATAKANA.chars().nth(at).unwrap_or(c)
-        }
-        c => c,
+/// Text as it is compared: compatible forms are one (Unicode's NFKC: wide letters, half-width kana, ligatures), small letters, no
+/// accents.
+fn folded(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        return text.into();
     }
-}
-
-/// The syllable of full width that one of half width and a sound mark behind it make.
-fn voiced(c: char, mark: char) -> Option<char> {
-    let base = usual_width(c);
-    let steps = match (base, mark) {
-        ('ウ', '\u{ff9e}') => return Some('ヴ'),
-        (
-            'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ' | 'ツ' | 'テ' | 'ト',
-            '\u{ff9e}',
-        ) => 1,
-        ('ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ', '\u{ff9e}') => 1,
-        ('ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ', '\u{ff9f}') => 2,
-        _ => return None,
-    };
-    if c == base { None } else { char::from_u32(u32::from(base) + steps) }
-}
-
-/// The characters of a text in their usual width.
-fn usual_widths(text: &str) -> impl Iterator<Item = char> {
-    let mut rest = text.chars().peekable();
-    std::iter::from_fn(move || {
-        let c = rest.next()?;
-        match rest.peek().and_then(|mark| voiced(c, *mark)) {
-            Some(voiced) => {
-                rest.next();
-                Some(voiced)
-            }
-            None => Some(usual_width(c)),
-        }
-    })
+    text.nfkd().filter(|c| !is_accent(*c)).nfc().flat_map(char::to_lowercase).collect::<String>().into()
 }
 
 /// Appends text with spaces around each character that is a word of its own.
 fn spaced_to(text: &str, out: &mut String) {
     out.reserve(text.len());
-    for c in usual_widths(text) {
+    for c in folded(text).chars() {
         if is_single(c) {
             out.push(' ');
             out.push(c);
@@ -151,7 +94,7 @@ impl Search {
             let is_quoted = index % 2 == 1;
             let pieces = if is_quoted { vec![part] } else { part.split_whitespace().collect() };
             for piece in pieces {
-                let words: Vec<String> = words(piece).map(|(_, word)| folded(word).into_owned()).collect();
+                let words: Vec<String> = words(&folded(piece)).map(|(_, word)| word.to_owned()).collect();
                 if !words.is_empty() {
                     if phrases.len() == MAX_PHRASES {
                         return Err(Error::TooManyWords(MAX_PHRASES));
@@ -211,8 +154,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
         let start = rest + skipped;
         let word = text.get(start..)?;
         let length = if is_single(first) {
-            let mark = word.chars().nth(1).filter(|mark| voiced(first, *mark).is_some());
-            first.len_utf8() + mark.map_or(0, char::len_utf8)
+            first.len_utf8() + word.chars().skip(1).take_while(|c| is_mark(*c)).map(char::len_utf8).sum::<usize>()
         } else {
             let is_end = |c: char| !(c.is_alphanumeric() || is_mark(c)) || is_single(c);
             word.char_indices().find(|(_, c)| is_end(*c)).map_or(word.len(), |(at, _)| at)
@@ -220,27 +162,6 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
         rest = start + length;
         Some((start, text.get(start..rest)?))
     })
-}
-
-/// Whether a character is a mark of the letter before it.
-fn is_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}')
-}
-
-/// A word as the index has it: small letters of the usual width, without marks.
-fn folded(word: &str) -> Cow<'_, str> {
-    if word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-        return word.into();
-    }
-    let small = |c: char| c.to_lowercase();
-    usual_widths(word).flat_map(small).filter(|c| !is_mark(*c)).map(without_mark).collect::<String>().into()
-}
-
-fn without_mark(c: char) -> char {
-    if !matches!(c, '\u{df}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}') {
-        return c;
-    }
-    ACCENTED.iter().find(|(_, accented)| accented.contains(c)).map_or(c, |(base, _)| *base)
 }
 
 #[cfg(test)]
@@ -288,6 +209,9 @@ mod tests {
         assert_eq!(found("abc123", "ＡＢＣ１２３ abc１２３"), ["ＡＢＣ１２３", "abc１２３"]);
         assert_eq!(found("ガード", "ｶﾞｰﾄﾞ"), ["ｶﾞｰﾄﾞ"]);
         assert_eq!(found("ｶﾞ", "ガ カ"), ["ガ"]);
+        assert_eq!(found("한국", "한국"), ["한국"]);
+        assert_eq!(found("finance", "ﬁnance ②"), ["ﬁnance"]);
+        assert_eq!(found("İSTANBUL", "istanbul"), ["istanbul"]);
     }
 
     proptest! {

@@ -68,14 +68,17 @@ pub(super) fn tool_names<'a>(value: Scalar<'a>) -> Vec<Cow<'a, str>> {
     let mut names = Vec::new();
     let _ = json::read_array(&text, &mut |call| {
         let mut name = Scalar::Absent;
-        let _ = json::read_object(call, &mut |key, function| {
-            if key == "function" {
-                let _ = json::read_object(function, &mut |key, raw| {
+        let _ = json::read_object(call, &mut |key, raw| match &*key {
+            "name" => name = Scalar::from_json(raw),
+            // OpenAI's functions and custom tools, Gemini's calls.
+            "function" | "custom" | "functionCall" | "function_call" => {
+                let _ = json::read_object(raw, &mut |key, raw| {
                     if key == "name" {
                         name = Scalar::from_json(raw);
                     }
                 });
             }
+            _ => {}
         });
         if name.is_present() {
             names.push(Cow::Owned(name.into_text().into_owned()));
@@ -92,5 +95,20 @@ pub(super) fn messages(value: Scalar<'_>) -> Cow<'_, str> {
         Scalar::Nested(text) => text,
         Scalar::Text(text) => json::embedded(text).unwrap_or_default(),
         _ => Cow::Borrowed(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn called_tools_have_names_in_every_form() {
+        let calls = r#"[{"index":0,"function":{"arguments":"{}","name":"a"}},{"type":"custom","custom":{"name":"b","input":"x"}},
+            {"functionCall":{"name":"c","args":{"name":"no"}}},{"type":"tool_use","name":"d","input":{}},{"id":"e"},7]"#;
+        assert_eq!(tool_names(Scalar::from_json(calls)), ["a", "b", "c", "d"]);
+        let quoted = serde_json::to_string(calls).unwrap();
+        assert_eq!(tool_names(Scalar::from_json(&quoted)).len(), 4);
+        assert!(tool_names(Scalar::from_json("[]")).is_empty());
     }
 }

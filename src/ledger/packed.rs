@@ -150,27 +150,28 @@ pub(super) fn join<'a>(columns: impl Iterator<Item = &'a Vec<i64>>) -> Vec<u8> {
 
 /// One of the columns of a piece, by its number; `None` where the bytes are none.
 pub(super) fn one(mut bytes: &[u8], number: usize) -> Option<Packed> {
-    for at in 0.. {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (column, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        if at == number {
-            return Packed::decode(column.to_vec());
-        }
-        bytes = rest;
+    // A number that the compiler knows would make it unroll the loop, and LLVM think for ten minutes about what comes of that.
+    for _ in 0..std::hint::black_box(number) {
+        (_, bytes) = first(bytes)?;
     }
-    None
+    Packed::decode(first(bytes)?.0.to_vec())
 }
 
 /// The columns of one piece; `None` where the bytes are none.
 pub(super) fn split(mut bytes: &[u8]) -> Option<Vec<Packed>> {
     let mut columns = Vec::new();
     while !bytes.is_empty() {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (column, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        let (column, rest) = first(bytes)?;
         columns.push(Packed::decode(column.to_vec())?);
         bytes = rest;
     }
     Some(columns)
+}
+
+/// The bytes of the first column, and those behind it.
+fn first(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 #[cfg(test)]
