@@ -363,17 +363,18 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Whether another conversation of the filter's moment and before its end goes on from this one, and is not erased.
+    /// Conversations that go on from this one, of the filter's moment and before its end, but for those that are erased.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub fn goes_on(&self, row: i64, filter: &Filter) -> Result<bool, Error> {
+    /// They cannot be read.
+    pub fn following(&self, row: i64, filter: &Filter) -> Result<Vec<i64>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM conversations
-             WHERE previous = ?1 AND previous <> 0 AND row <= ?2 AND start < ?3 AND flags & 2 = 0)",
+            "SELECT row FROM conversations
+             WHERE previous = ?1 AND previous <> 0 AND row BETWEEN ?1 + 1 AND ?2 AND start < ?3 AND flags & 2 = 0",
         )?;
         let (through, (_, until)) = (filter.through.unwrap_or(i64::MAX), period(filter));
-        Ok(statement.query_row((row, through, until), |row| row.get(0))?)
+        let rows = statement.query_map((row, through, until), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 

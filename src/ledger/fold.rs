@@ -27,8 +27,8 @@ use crate::sla::Share;
 
 /// Seconds of a rollup's bucket, but for zones whose offset is no whole hour.
 pub const ROLLUP_HOUR: i64 = 3600;
-/// Rows of one block.
-pub(super) const BLOCK_ROWS: i64 = 8_192;
+/// Rows of one block; in unit tests fewer, so that they can fill some.
+pub(crate) const BLOCK_ROWS: i64 = if cfg!(test) { 2_048 } else { 8_192 };
 /// Rows after which folds are written at the latest.
 const MAX_ROWS: i64 = 131_072;
 /// Rollup cells in memory after which folds are written at the latest.

@@ -247,11 +247,11 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
         }
         let mut kept = user_days::Cells::new();
         if let Some(stored) = user_day(connection, *day)? {
-            stored.each(|user, currency, measures| -> Result<(), Error> {
+            let measures: Vec<_> = stored.measures().collect();
+            stored.each(|place, user, currency| {
                 let cell = kept.entry((user, currency)).or_default();
-                measures.add_to(cell);
-                Ok(())
-            })?;
+                measures.iter().for_each(|(measure, column)| cell.increase(*measure, column.get(place)));
+            });
         }
         if kept != summed {
             problems.push(format!("the sums by user of day {day} are not those of its rows"));

@@ -9,7 +9,7 @@ use crate::record::{ErrorReason, Outcome, Row};
 macro_rules! measures {
     ($($variant:ident = $column:literal;)+) => {
         /// A summed amount; each is a column of rollups and adjustments.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Measure { $(#[doc = $column] $variant,)+ }
         impl Measure {
             /// All measures, in the order of their columns and of their bits: append only.

@@ -83,6 +83,8 @@ pub use batch::{Batch, Context, MAX_SESSION_NAME};
 pub use config::Retention;
 pub use cursor::{ClosedPart, Cursor, Entries, Request, SessionName, Window, knows_sink};
 pub use extent::Extent;
+#[cfg(test)]
+pub(crate) use fold::BLOCK_ROWS;
 pub use fold::ROLLUP_HOUR;
 pub use inspect::{Check, Finding, Info, Report, size_on_disk};
 pub use inspect_targets::TargetInfo;

@@ -125,7 +125,7 @@ fn assert_same(world: &World) {
 fn packed_or_not_the_answers_are_the_same() {
     let mut world = World::new(0x0dd5_eed5);
     for _ in 0..9 {
-        world.add(2_000);
+        world.add(500);
         world.ledger().write_folds().unwrap();
         world.pack();
     }
@@ -134,7 +134,7 @@ fn packed_or_not_the_answers_are_the_same() {
     assert!(days >= 3, "{days}");
     assert_same(&world);
     // Open parts go on and close, late requests come, and some of it is not folded.
-    world.add(3_000);
+    world.add(750);
     world.clock -= 90 * HOUR;
     world.add(1);
     world.clock += 90 * HOUR;
@@ -148,7 +148,7 @@ fn packed_or_not_the_answers_are_the_same() {
     // After a restart it is known what is packed.
     world.ledger = None;
     world.ledger = Some(super::request_test_world::open_in(world.folder.path(), &world.zone.clone()));
-    world.add(6_000);
+    world.add(1_500);
     world.ledger().write_folds().unwrap();
     world.pack();
     assert_same(&world);
@@ -160,7 +160,7 @@ fn packed_or_not_the_answers_are_the_same() {
     let since = world.clock - 90 * HOUR;
     world.ledger().reprice(since, false, price, |_, _| {}).unwrap();
     assert_same(&world);
-    let before = world.known[&9_000].row.start;
+    let before = world.known[&2_250].row.start;
     while world.ledger().delete_step(before).unwrap().is_some() {}
     assert_same(&world);
     world.pack();
@@ -180,7 +180,7 @@ fn packed_or_not_the_answers_are_the_same() {
 fn what_is_packed_wrongly_is_found_out() {
     let mut world = World::new(7_777);
     for _ in 0..9 {
-        world.add(2_000);
+        world.add(500);
     }
     world.ledger().write_folds().unwrap();
     world.pack();

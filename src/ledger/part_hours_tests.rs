@@ -42,8 +42,8 @@ impl World {
         let mut batch = Batch::new(&["gateway".to_owned()]);
         for _ in 0..count {
             self.row += 1;
-            self.clock += i64::try_from(self.below(120_000_000)).unwrap();
-            let chat = self.row / 700 * 20 + self.below(20);
+            self.clock += i64::try_from(self.below(480_000_000)).unwrap();
+            let chat = self.row / 175 * 5 + self.below(5);
             let late = if self.below(90) == 0 { i64::try_from(self.below(900_000_000)).unwrap() } else { 0 };
             let other = self.below(200) == 0;
             let user =
@@ -182,18 +182,18 @@ fn world(random: u64) -> World {
 fn time_of_use_is_the_same_by_hours_as_by_rows() {
     let mut world = world(0x5eed_cafe);
     for _ in 0..6 {
-        world.add(2_000);
+        world.add(500);
         world.pack();
     }
     let kept = world.kept();
-    assert!(kept > 100, "{kept}");
+    assert!(kept > 25, "{kept}");
     world.assert_same();
     // Parts that began before a start, and what is not folded yet.
     world.reopen();
-    world.add(9_000);
+    world.add(2_250);
     world.pack();
     assert!(world.kept() > kept);
-    world.add(500);
+    world.add(125);
     world.assert_same();
     // Hours that were summed as rows came in are those that the rows say.
     let hours = |world: &World| -> Vec<Vec<u8>> {
@@ -221,7 +221,7 @@ fn time_of_use_is_the_same_by_hours_as_by_rows() {
 #[test]
 fn hours_that_are_not_those_of_the_rows_are_found_out() {
     let mut world = world(99);
-    world.add(17_000);
+    world.add(4_250);
     world.pack();
     assert_sound(world.folder.path());
     for sql in [

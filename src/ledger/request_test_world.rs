@@ -109,7 +109,7 @@ impl World {
     fn push(&mut self, batch: &mut Batch) {
         let random = &mut self.random;
         // Now and then a request comes late.
-        self.clock += i64::try_from(random.below(60_000_000)).unwrap();
+        self.clock += i64::try_from(random.below(240_000_000)).unwrap();
         let late = if random.below(50) == 0 { i64::try_from(random.below(20)).unwrap() * HOUR } else { 0 };
         let start = self.clock - late;
         let place = usize::try_from(random.below(4) * random.below(4) / 3).unwrap();

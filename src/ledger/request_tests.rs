@@ -72,11 +72,11 @@ fn questions(world: &World) {
 fn every_list_stream_and_sum_is_what_a_model_in_memory_says() {
     let mut world = World::new(0x1234_5678_9abc_def1);
     for _ in 0..9 {
-        world.add(2_000);
+        world.add(500);
     }
     world.ledger().write_folds().unwrap();
     world.pack();
-    world.add(700);
+    world.add(175);
     // Two full blocks, one that is being filled, and rows that are not folded.
     questions(&world);
     world.ledger().write_folds().unwrap();
@@ -99,7 +99,7 @@ fn every_list_stream_and_sum_is_what_a_model_in_memory_says() {
         known.row.unpriced = false;
         known.row.assumed = crate::record::Assumed::default();
     }
-    world.add(300);
+    world.add(75);
     assert_sound_after_folds(&mut world);
     // What was repriced has no kinds any more: its cost is not that of its row.
     let moment = world.moment();
@@ -110,9 +110,9 @@ fn every_list_stream_and_sum_is_what_a_model_in_memory_says() {
     world.check_list(&moment, &list).unwrap();
     drop(moment);
 
-    let before = world.known[&9_000].row.start;
+    let before = world.known[&2_250].row.start;
     while world.ledger().delete_step(before).unwrap().is_some() {}
-    let deleted = world.ledger().delete_done(before, "admin", 8_191).unwrap();
+    let deleted = world.ledger().delete_done(before, "admin", 2_047).unwrap();
     world.forget();
     let left = world.known.values().filter(|known| known.row.start < before).count();
     assert_eq!(deleted.left, u64::try_from(left).unwrap());
@@ -120,7 +120,7 @@ fn every_list_stream_and_sum_is_what_a_model_in_memory_says() {
     let moment = world.moment();
     world.check_list(&moment, &RequestList { limit: 100, ..RequestList::default() }).unwrap();
     let audit: String = moment.connection.query_row("SELECT detail FROM audit", [], |row| row.get(0)).unwrap();
-    assert!(audit.contains("\"by\":\"admin\"") && audit.contains("8191"), "{audit}");
+    assert!(audit.contains("\"by\":\"admin\"") && audit.contains("2047"), "{audit}");
     drop(moment);
 
     // After a restart with another time zone its days are those that are summed.
@@ -128,10 +128,10 @@ fn every_list_stream_and_sum_is_what_a_model_in_memory_says() {
     let zone = TimeZone::get("America/New_York").unwrap();
     world.ledger = Some(open_in(world.folder.path(), &zone));
     world.zone = zone.clone();
-    world.add(9_000);
+    world.add(2_250);
     assert_sound_after_folds(&mut world);
     world.check_stream(&world.moment(), &RequestFilter::default()).unwrap();
-    let (since, until) = (world.known[&17_000].row.start, world.clock);
+    let (since, until) = (world.known[&4_250].row.start, world.clock);
     let by = vec![By::Period(Period::Day)];
     let question = Question { by, filter: RequestFilter::default(), since, until, zone, kinds: true };
     let kept = |known: &Known| known.row.start >= since && known.row.start < until;
@@ -150,7 +150,7 @@ fn assert_sound_after_folds(world: &mut World) {
 #[test]
 fn pages_go_on_rightly_while_requests_are_added() {
     let mut world = World::new(77);
-    world.add(3_000);
+    world.add(750);
     world.ledger().write_folds().unwrap();
     for sort in [RequestSort::Start, RequestSort::Cost(Currency::USD), RequestSort::Duration] {
         let list = RequestList { sort, limit: 40, ..RequestList::default() };
@@ -169,7 +169,7 @@ fn pages_go_on_rightly_while_requests_are_added() {
 #[test]
 fn a_question_is_cut_at_its_deadline() {
     let mut world = World::new(5);
-    world.add(3_000);
+    world.add(750);
     world.ledger().write_folds().unwrap();
     let clock = crate::clock::Clock::manual(0);
     let at = clock.instant();
@@ -188,7 +188,7 @@ fn a_question_is_cut_at_its_deadline() {
 #[test]
 fn an_export_ends_with_the_last_row_of_its_first_moment() {
     let mut world = World::new(61);
-    world.add(3_500);
+    world.add(875);
     world.ledger().write_folds().unwrap();
     let mut moment = world.moment();
     let last = moment.last_row();
@@ -239,7 +239,7 @@ fn a_price_row_is_given_as_it_was_when_it_counted() {
 fn groups_are_seen_from_their_first_request_to_their_last() {
     let mut world = World::new(21);
     for _ in 0..6 {
-        world.add(3_000);
+        world.add(750);
     }
     world.ledger().write_folds().unwrap();
     world.add(10);
@@ -262,7 +262,7 @@ fn groups_are_seen_from_their_first_request_to_their_last() {
 #[test]
 fn tops_and_trends_add_up_to_the_total() {
     let mut world = World::new(31);
-    world.add(4_000);
+    world.add(1_000);
     world.ledger().write_folds().unwrap();
     world.add(100);
     let moment = world.moment();
@@ -311,7 +311,7 @@ fn names(page: &SessionPage) -> Vec<String> {
 fn pages_of_sessions_together_are_the_whole_list_in_every_order() {
     let mut world = World::new(41);
     for _ in 0..3 {
-        world.add(3_000);
+        world.add(750);
     }
     world.ledger().write_folds().unwrap();
     world.add(200);
@@ -400,9 +400,9 @@ fn pages_of_sessions_together_are_the_whole_list_in_every_order() {
 fn requests_are_deleted_between_batches_and_whoever_asked_is_told() {
     let mut world = World::new(51);
     for _ in 0..5 {
-        world.add(4_000);
+        world.add(1_000);
     }
-    let before = world.known[&18_000].row.start;
+    let before = world.known[&4_500].row.start;
     let ledger = world.ledger.take().unwrap();
     let retention = Retention { requests: std::time::Duration::from_secs(1 << 30), ..Retention::default() };
     let writer = writer::Writer::start(ledger, retention).unwrap();
@@ -410,7 +410,7 @@ fn requests_are_deleted_between_batches_and_whoever_asked_is_told() {
     let (ledger, _) = writer.stop().unwrap();
     world.ledger = Some(ledger);
     world.forget();
-    assert_eq!(deleted.requests, 20_000 - world.known.len() as u64);
-    assert!(deleted.requests >= 8_191 && deleted.left > 0, "{deleted:?}");
+    assert_eq!(deleted.requests, 5_000 - world.known.len() as u64);
+    assert!(deleted.requests >= 2_047 && deleted.left > 0, "{deleted:?}");
     assert_sound(world.folder.path());
 }

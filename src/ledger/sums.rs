@@ -81,8 +81,8 @@ pub struct SumKey {
     pub currency: Option<Currency>,
 }
 
-/// The answer.
-pub type Sums = HashMap<SumKey, Measures, RandomState>;
+/// The answer: each key once.
+pub type Sums = Vec<(SumKey, Measures)>;
 
 /// What is known of a set of attributes: its group, and its tier of service.
 type Known = Option<(u32, ServiceTier)>;
@@ -101,7 +101,7 @@ pub(super) struct Summing<S> {
     pub(super) zone: TimeZone,
     by_user: bool,
     only_users: Option<BTreeSet<u32>>,
-    only: Option<Measure>,
+    pub(super) only: Option<Measure>,
     slot: S,
     /// Slots by hour or day.
     slots: HashMap<(Step, i64), u32, RandomState>,
@@ -226,7 +226,7 @@ impl Moment {
             }
             Ok(())
         })?;
-        Ok(summing.sums.into_iter().collect())
+        Ok(summing.sums)
     }
 
     /// Sums of folded rows that start within a stretch of time, by user and currency, with the kinds of cost; at most so many.
@@ -243,7 +243,7 @@ impl Moment {
         let Some(matcher) = Matcher::resolve(self, &question.filter)? else { return Ok(Sums::default()) };
         let mut summing = self.summing(&question, &matcher, |_| 0, |_| 0, most)?;
         self.add_rows(&matcher, &mut summing, &mut Kinds::default(), true)?;
-        Ok(summing.sums.into_iter().collect())
+        Ok(summing.sums)
     }
 
     /// Nothing summed yet.

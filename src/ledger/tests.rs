@@ -182,31 +182,31 @@ fn a_missing_newer_foreign_or_damaged_ledger_is_named_and_never_replaced() {
 fn retention_removes_whole_blocks_and_counters_stay() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, meter) = open(folder.path());
-    for first in (0..30_000).step_by(5_000) {
-        commit(&mut ledger, batch(first..first + 5_000));
+    for first in (0..7_500).step_by(1_250) {
+        commit(&mut ledger, batch(first..first + 1_250));
     }
     let shown = page(&meter);
-    // The first rows start 100 h ago; each block of 8,192 rows spans about 2.3 h.
-    let retention = Retention { requests: Duration::from_secs(97 * 3600), ..Retention::default() };
+    // The first rows start 100 h ago; each block of 2,048 rows spans about 34 min.
+    let retention = Retention { requests: Duration::from_secs(100 * 3600 - 45 * 60), ..Retention::default() };
     let mut steps = 0;
     while ledger.retain(&retention).unwrap() {
         steps += 1;
     }
     assert_eq!(steps, 1);
-    assert_eq!(Info::read(folder.path()).unwrap().requests, 30_000 - 8_191);
+    assert_eq!(Info::read(folder.path()).unwrap().requests, 7_500 - 2_047);
     assert_eq!(page(&meter), shown);
     assert_sound(folder.path());
     let small = Retention { requests: Duration::from_secs(1 << 30), max_size: Some(1), ..Retention::default() };
     while ledger.retain(&small).unwrap() {}
-    assert!(Info::read(folder.path()).unwrap().requests < 2 * 8_192);
+    assert!(Info::read(folder.path()).unwrap().requests < 2 * 2_048);
     assert_sound(folder.path());
     let (before, after) = ledger.compact().unwrap();
     assert!(after < before, "{after} < {before}");
     drop(ledger);
     let (mut ledger, meter) = open(folder.path());
     assert_eq!(page(&meter), shown);
-    commit(&mut ledger, batch(30_000..30_100));
-    assert_eq!(ledger.rows(), 30_100);
+    commit(&mut ledger, batch(7_500..7_600));
+    assert_eq!(ledger.rows(), 7_600);
     ledger.write_folds().unwrap();
     assert_sound(folder.path());
 }
@@ -333,22 +333,22 @@ fn retention_waits_for_a_sink_until_the_ledger_is_too_large() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, _) = open(folder.path());
     ledger.use_sink("slow", SinkStart::Oldest).unwrap();
-    commit(&mut ledger, batch(0..20_000));
+    commit(&mut ledger, batch(0..5_000));
     let requests = || Info::read(folder.path()).unwrap().requests;
     let old = Retention { requests: Duration::from_secs(3_600), ..Retention::default() };
     while ledger.retain(&old).unwrap() {}
-    assert_eq!(requests(), 20_000, "all are too old, and none was sent");
+    assert_eq!(requests(), 5_000, "all are too old, and none was sent");
     ledger
-        .move_sink("slow", Some(SinkPosition { row: 9_000, ..SinkPosition::default() }), &SinkCounts::default())
+        .move_sink("slow", Some(SinkPosition { row: 2_250, ..SinkPosition::default() }), &SinkCounts::default())
         .unwrap();
     while ledger.retain(&old).unwrap() {}
-    assert_eq!(requests(), 20_000 - 8_191, "the first block was sent whole");
+    assert_eq!(requests(), 5_000 - 2_047, "the first block was sent whole");
     while ledger.retain(&Retention { max_size: Some(1), ..old.clone() }).unwrap() {}
-    assert_eq!(requests(), 20_000 - 16_383, "what does not fit goes");
+    assert_eq!(requests(), 5_000 - 4_095, "what does not fit goes");
     let mut cursor = Cursor::open(folder.path()).unwrap();
     let position = ledger.sinks().get("slow").unwrap().position;
     let entries = cursor.next(position, 10, None).unwrap();
-    assert_eq!((entries.expired, entries.requests.len()), (16_383 - 9_000, 10), "and is told");
+    assert_eq!((entries.expired, entries.requests.len()), (4_095 - 2_250, 10), "and is told");
     ledger.leave_sink("slow");
     assert_eq!(ledger.use_sink("slow", SinkStart::Now).unwrap(), position, "what is known of it is kept");
 }
@@ -401,8 +401,8 @@ fn a_ledger_of_version_3_gets_its_parts_packed() {
     let sessions = || SessionQuery::open(folder.path()).unwrap().page(&all).unwrap().sessions;
     let before: Vec<String> = sessions().iter().map(|session| format!("{session:?}")).collect();
     assert_eq!(before.len(), 5);
-    for first in (0..9_000).step_by(3_000) {
-        commit(&mut ledger, batch(first..first + 3_000));
+    for first in (0..2_250).step_by(750) {
+        commit(&mut ledger, batch(first..first + 750));
     }
     ledger.write_folds().unwrap();
     while ledger.pack().unwrap() {}
@@ -419,10 +419,10 @@ fn a_block_that_was_full_in_version_2_gets_its_columns_and_costs_of_gone_rows_ar
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(LEDGER_FILE);
     let (mut ledger, meter) = open(folder.path());
-    for first in (0..20_000).step_by(4_000) {
-        commit(&mut ledger, batch(first..first + 4_000));
+    for first in (0..5_000).step_by(1_000) {
+        commit(&mut ledger, batch(first..first + 1_000));
     }
-    let small = Retention { requests: Duration::from_secs(97 * 3600), ..Retention::default() };
+    let small = Retention { requests: Duration::from_secs(100 * 3600 - 45 * 60), ..Retention::default() };
     while ledger.retain(&small).unwrap() {}
     let shown = page(&meter);
     drop(ledger);

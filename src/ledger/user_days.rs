@@ -63,34 +63,111 @@ impl UserDay {
         (columns.len() >= HEAD).then_some(UserDay { columns, count })
     }
 
-    /// Calls `found` with each user and currency and what is summed of them.
-    pub(super) fn each<E>(
-        &self,
-        mut found: impl FnMut(u32, Option<Currency>, Values<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let [_, users, currencies, measures @ ..] = self.columns.as_slice() else { return Ok(()) };
-        let used = Measure::ALL.iter().zip(measures).filter(|(_, column)| !column.is_zero());
-        let used: Vec<(Measure, &Packed)> = used.map(|(measure, column)| (*measure, column)).collect();
+    /// Calls `found` with each user and currency, in the order of places.
+    pub(super) fn each(&self, mut found: impl FnMut(usize, u32, Option<Currency>)) {
+        let [_, users, currencies, ..] = self.columns.as_slice() else { return };
         for place in 0..self.count {
             let user = u32::try_from(users.get(place)).unwrap_or(0);
-            found(user, Currency::from_code(currencies.get(place)), Values { columns: &used, place })?;
+            found(place, user, Currency::from_code(currencies.get(place)));
         }
-        Ok(())
+    }
+
+    /// The measures that are not 0 everywhere, by place.
+    pub(super) fn measures(&self) -> impl Iterator<Item = (Measure, &Packed)> {
+        let columns = self.columns.get(HEAD..).unwrap_or_default();
+        Measure::ALL.iter().copied().zip(columns).filter(|(_, column)| !column.is_zero())
     }
 }
 
-/// What is summed of a user and currency.
-pub(super) struct Values<'a> {
-    /// Those that are not 0 everywhere.
-    columns: &'a [(Measure, &'a Packed)],
-    place: usize,
+/// Sums of days by user. All of one measure lie side by side: those of a user side by side would be many reads of slow memory for
+/// each day that the user asked on.
+#[derive(Debug, Default)]
+struct UserSums {
+    keys: Vec<(u32, Option<Currency>)>,
+    currencies: Vec<CurrencyNumbers>,
+    /// By number; in the order of [`Measure::ALL`], of those that are not 0.
+    sums: BTreeMap<Measure, Vec<i64>>,
+    /// By place of a day: the number of its key.
+    rows: Vec<u32>,
 }
 
-impl Values<'_> {
-    pub(super) fn add_to(&self, sums: &mut Measures) {
-        for (measure, column) in self.columns {
-            sums.increase(*measure, column.get(self.place));
+/// The numbers of a currency's keys.
+#[derive(Debug)]
+struct CurrencyNumbers {
+    currency: Option<Currency>,
+    /// By id of the user.
+    numbers: Vec<u32>,
+}
+
+/// Stands for a user that was not seen yet.
+const UNSEEN: u32 = u32::MAX;
+/// Stands for a user that is left out.
+const LEFT_OUT: u32 = u32::MAX - 1;
+
+impl UserSums {
+    /// Adds a day, or one measure of it with the requests. `as_whom` is asked once for each user and currency, and gives `None` for those that are
+    /// left out.
+    fn add(&mut self, day: &UserDay, only: Option<Measure>, as_whom: impl Fn(u32) -> Option<u32>) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.clear();
+        day.each(|_, user, currency| rows.push(self.number(user, currency, &as_whom)));
+        // Who asked has a sum, if one of 0.
+        let is_needed = |measure: &Measure| only.is_none_or(|only| only == *measure) || *measure == Measure::Requests;
+        for (measure, column) in day.measures().filter(|(measure, _)| is_needed(measure)) {
+            let sums = self.sums.entry(measure).or_default();
+            sums.resize(self.keys.len(), 0);
+            for (place, number) in rows.iter().enumerate() {
+                if let Some(sum) = sums.get_mut(*number as usize) {
+                    *sum = sum.saturating_add(column.get(place));
+                }
+            }
         }
+        self.rows = rows;
+    }
+
+    fn number(&mut self, user: u32, currency: Option<Currency>, as_whom: impl Fn(u32) -> Option<u32>) -> u32 {
+        let at = self.currencies.iter().position(|known| known.currency == currency).unwrap_or_else(|| {
+            self.currencies.push(CurrencyNumbers { currency, numbers: Vec::new() });
+            self.currencies.len() - 1
+        });
+        let Some(CurrencyNumbers { numbers, .. }) = self.currencies.get_mut(at) else { return LEFT_OUT };
+        let place = user as usize;
+        if numbers.len() <= place {
+            numbers.resize(place + 1, UNSEEN);
+        }
+        let Some(number) = numbers.get_mut(place) else { return LEFT_OUT };
+        if *number == UNSEEN {
+            *number = match as_whom(user).map(|whom| (whom, currency)) {
+                None => LEFT_OUT,
+                Some(key) => {
+                    // Those that are summed as one may have a number already.
+                    let merged = if key.0 == user { None } else { self.keys.iter().position(|known| *known == key) };
+                    let number = merged.unwrap_or(self.keys.len());
+                    if number == self.keys.len() {
+                        self.keys.push(key);
+                    }
+                    u32::try_from(number).unwrap_or(LEFT_OUT)
+                }
+            };
+        }
+        *number
+    }
+
+    /// Adds what is not 0 to the sums of a group and slot, and leaves 0.
+    fn move_to<S: FnMut(Micros) -> u32>(
+        &mut self,
+        summing: &mut Summing<S>,
+        group: u32,
+        slot: u32,
+    ) -> Result<(), Error> {
+        for (number, (user, currency)) in self.keys.iter().enumerate() {
+            let mut sums = self.sums.iter_mut().filter_map(|(measure, sums)| Some((*measure, sums.get_mut(number)?)));
+            let Some((measure, sum)) = sums.find(|(_, sum)| **sum != 0) else { continue };
+            let cell = summing.cell(SumKey { group, user: *user, slot, currency: *currency })?;
+            cell.increase(measure, std::mem::take(sum));
+            sums.for_each(|(measure, sum)| cell.increase(measure, std::mem::take(sum)));
+        }
+        Ok(())
     }
 }
 
@@ -211,6 +288,7 @@ impl Moment {
         if is_known && (summing.step == Step::Whole || zone_name(&summing.zone) == zone_name(&zone)) {
             let mut statement = self.connection.prepare_cached("SELECT day FROM user_days ORDER BY day")?;
             let days: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let (mut sums, mut slot) = (UserSums::default(), 0);
             for day in days {
                 let (begin, end) = (day_begins(day, &zone), day_begins(day.saturating_add(1), &zone));
                 if begin < from || end > matcher.until {
@@ -220,19 +298,17 @@ impl Moment {
                     rest.push(from..begin);
                 }
                 from = end;
-                let slot = summing.slot(Step::Day, day);
+                let next = summing.slot(Step::Day, day);
+                if next != slot {
+                    sums.move_to(summing, group, slot)?;
+                    slot = next;
+                }
                 let cells = user_day(&self.connection, day)?
                     .ok_or_else(|| Error::Stored(format!("the sums by user of day {day} cannot be read")))?;
-                cells.each(|user, currency, measures| -> Result<(), Error> {
-                    if matcher.users.as_ref().is_some_and(|users| !users.contains(&user)) {
-                        return Ok(());
-                    }
-                    let user = summing.user(user);
-                    let cell = summing.cell(SumKey { group, user, slot, currency })?;
-                    measures.add_to(cell);
-                    Ok(())
-                })?;
+                let fits = |user: &u32| matcher.users.as_ref().is_none_or(|users| users.contains(user));
+                sums.add(&cells, summing.only, |user| Some(user).filter(fits).map(|user| summing.user(user)));
             }
+            sums.move_to(summing, group, slot)?;
         }
         if from < matcher.until {
             rest.push(from..matcher.until);

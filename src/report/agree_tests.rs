@@ -17,7 +17,8 @@ use super::export::{self, Format};
 use super::{Amounts, By, budget, cost, outlook, totals, usage};
 use crate::clock::Clock;
 use crate::ledger::{
-    Batch, Context, DataDir, Ledger, Moment, Options, Privacy, ROLLUP_HOUR, Repricing, RequestFilter, Retention,
+    BLOCK_ROWS, Batch, Context, DataDir, Ledger, Moment, Options, Privacy, ROLLUP_HOUR, Repricing, RequestFilter,
+    Retention,
 };
 use crate::meter::{self, Gauges, Meter};
 use crate::pricing::{Budget, BudgetPeriod, BudgetUnit, ExchangeRate};
@@ -30,9 +31,6 @@ use crate::record::{
 const HOUR: i64 = 3_600_000_000;
 /// 2026-11-21T10:00:00Z
 const NOW: i64 = 1_795_255_200_000_000;
-/// Rows of one block, of which retention removes whole ones only.
-const BLOCK: i64 = 8_192;
-
 fn open(folder: &Path) -> (Ledger, Arc<Mutex<Meter>>) {
     let meter = Arc::new(Mutex::new(Meter::new(meter::Config::default())));
     let options = Options {
@@ -61,7 +59,7 @@ fn push(batch: &mut Batch, n: i64, random: u64) {
     let unpriced = pick(17, 9) == 0;
     let missing = pick(19, 11) == 0;
     let record = Record {
-        start: NOW - 720 * HOUR + n * 90_000_000,
+        start: NOW - 720 * HOUR + n * 360_000_000,
         duration: Some(1_500_000),
         request_id: format!("id-{n}").into(),
         session_id: if pick(23, 5) == 0 { "".into() } else { format!("session-{}", n / 9).into() },
@@ -316,6 +314,7 @@ fn reprice(ledger: &mut Ledger, since: i64) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2))]
+    /// Retention removes whole blocks only.
     #[test]
     fn every_view_says_the_same_through_deletions_and_reprices(
         seed in any::<u64>(),
@@ -329,7 +328,7 @@ proptest! {
         assert_agreement(folder.path(), &meter);
         reprice(&mut ledger, NOW - repriced_hours * HOUR);
         assert_agreement(folder.path(), &meter);
-        commit(&mut ledger, first..2 * BLOCK + first, seed.rotate_left(7));
+        commit(&mut ledger, first..2 * BLOCK_ROWS + first, seed.rotate_left(7));
         if fold {
             ledger.write_folds().unwrap();
         }
@@ -339,7 +338,7 @@ proptest! {
         let after = assert_agreement(folder.path(), &meter);
         prop_assert!(after < before, "retention has removed something");
         reprice(&mut ledger, NOW - 720 * HOUR);
-        commit(&mut ledger, 2 * BLOCK + first..2 * BLOCK + 2 * first, seed.rotate_left(13));
+        commit(&mut ledger, 2 * BLOCK_ROWS + first..2 * BLOCK_ROWS + 2 * first, seed.rotate_left(13));
         assert_agreement(folder.path(), &meter);
     }
 }

@@ -214,7 +214,7 @@ fn by_attributes(
     };
     let sums = moment.sums(&question(filter, hour, hour + 1, Step::Whole), group, |_| 0)?;
     let priced = sums.iter().filter(|(key, _)| key.currency == Some(currency));
-    let cost = |(key, measures): (&SumKey, &Measures)| {
+    let cost = |(key, measures): &(SumKey, Measures)| {
         Some((known.get(key.group as usize)?.clone(), i128::from(measures.get(Measure::Cost))))
     };
     Ok(priced.filter_map(cost).collect())

@@ -2,9 +2,11 @@
 
 mod chat;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use self::chat::Outcome;
 use super::shape;
@@ -197,6 +199,30 @@ impl Exported {
     }
 }
 
+/// The last turns of the conversations that a turn belongs to, which tell all of them: of what is searched for any turn may have
+/// it, otherwise each turn is asked about itself. Turns that were seen before are passed over.
+fn ends(
+    reader: &Reader,
+    row: i64,
+    filter: &content::Filter,
+    seen: &mut HashSet<i64, RandomState>,
+) -> Result<Vec<i64>, Error> {
+    if filter.text.trim().is_empty() {
+        return Ok(if reader.following(row, filter)?.is_empty() { vec![row] } else { Vec::new() });
+    }
+    let (mut ends, mut next) = (Vec::new(), vec![row]);
+    while let Some(row) = next.pop() {
+        if seen.insert(row) {
+            let following = reader.following(row, filter)?;
+            if following.is_empty() {
+                ends.push(row);
+            }
+            next.extend(following);
+        }
+    }
+    Ok(ends)
+}
+
 /// Writes all conversations that fit, oldest first, those that hold what is searched for where something is.
 ///
 /// # Errors
@@ -213,12 +239,12 @@ pub fn export(
         out.write_all(b"[")?;
     }
     if let Some(filter) = filter(moment, question)? {
+        let mut seen = HashSet::default();
         reader.each(&filter, |shown: Shown| -> Result<(), Error> {
             let row = shown.0.row;
             if form == Form::Chat {
-                // The last turn of a conversation tells all of it.
-                if !reader.goes_on(row, &filter)? {
-                    exported.count(chat::write(reader, row, out)?);
+                for end in ends(reader, row, &filter, &mut seen)? {
+                    exported.count(chat::write(reader, end, out)?);
                 }
                 return Ok(());
             }

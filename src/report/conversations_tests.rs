@@ -158,6 +158,10 @@ fn exports_are_lines_an_array_or_whole_conversations_for_training() {
     let (count, array) = exported(Form::Json, "arrived");
     let array: Vec<serde_json::Value> = serde_json::from_str(&array).unwrap();
     assert_eq!((count, array.len()), (1, 1));
+    // Whichever of its turns has the word, a conversation is written once.
+    for (text, count) in [("number", 1), ("parcel", 1), ("Thanks", 1), ("包裹", 1), ("nowhere", 0)] {
+        assert_eq!(exported(Form::Chat, text).0, count, "{text}");
+    }
     let (count, chat) = exported(Form::Chat, "");
     assert_eq!(count, 2);
     let whole: serde_json::Value = serde_json::from_str(chat.lines().next().unwrap()).unwrap();

@@ -16,6 +16,7 @@ use crate::session::usage::slices;
 const MAX_REMEMBERED: usize = 4_096;
 /// Microseconds of a day of UTC.
 const DAY: Micros = 86_400_000_000;
+const DAY_LENGTH: usize = 86_400_000_000;
 
 /// A stretch of time in which no column of time changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,9 @@ pub(super) struct TimeSpans<'a> {
     /// By number: the values of all columns, empty in those of other things.
     values: Vec<Arc<[String]>>,
     numbers: HashMap<Arc<[String]>, u32, RandomState>,
-    days: HashMap<i64, Box<[Span]>, RandomState>,
+    days: HashMap<i64, Arc<[Span]>, RandomState>,
+    /// The day that was asked for last.
+    day: (i64, Arc<[Span]>),
     /// The span that was asked for last.
     last: Span,
 }
@@ -49,6 +52,7 @@ impl<'a> TimeSpans<'a> {
             values: Vec::new(),
             numbers: HashMap::default(),
             days: HashMap::default(),
+            day: (0, Arc::default()),
             last: Span { from: 0, until: 0, time: 0 },
         };
         if !by.iter().any(By::is_time) {
@@ -81,20 +85,26 @@ impl<'a> TimeSpans<'a> {
             return last;
         }
         let day = at.div_euclid(DAY);
-        if !self.days.contains_key(&day) {
-            let spans = self.spans_of(day);
-            if self.days.len() >= MAX_REMEMBERED {
-                self.days.clear();
+        if self.day.0 != day || self.day.1.is_empty() {
+            if !self.days.contains_key(&day) {
+                let spans = self.spans_of(day);
+                if self.days.len() >= MAX_REMEMBERED {
+                    self.days.clear();
+                }
+                self.days.insert(day, spans);
             }
-            self.days.insert(day, spans);
+            self.day = (day, self.days.get(&day).map(Arc::clone).unwrap_or_default());
         }
-        let spans = self.days.get(&day).map(AsRef::as_ref).unwrap_or_default();
-        let place = spans.partition_point(|span| span.from <= at).saturating_sub(1);
-        self.last = spans.get(place).copied().unwrap_or(last);
+        let spans = &self.day.1;
+        // Most are of equal length.
+        let guess = usize::try_from(at.rem_euclid(DAY)).unwrap_or(0) * spans.len() / DAY_LENGTH;
+        let is_it = |span: &&Span| span.from <= at && at < span.until;
+        let sought = || spans.get(spans.partition_point(|span| span.from <= at).saturating_sub(1));
+        self.last = spans.get(guess).filter(is_it).or_else(sought).copied().unwrap_or(last);
         self.last
     }
 
-    fn spans_of(&mut self, day: i64) -> Box<[Span]> {
+    fn spans_of(&mut self, day: i64) -> Arc<[Span]> {
         let begin = day.saturating_mul(DAY);
         let (by, zone) = (self.by, self.zone);
         let mut spans: Vec<Span> = Vec::new();

@@ -185,7 +185,7 @@ impl<T: Clone + Eq + std::hash::Hash> Numbers<T> {
 /// # Errors
 /// The ledger cannot be read, takes too long, or there are too many groups.
 pub fn totals(moment: &Moment, question: &Question) -> Result<Totals, Error> {
-    summed(moment, question, None)
+    summed(moment, question, None, None)
 }
 
 /// Sums by user from which on the pseudonyms are read at once.
@@ -194,8 +194,14 @@ const MANY_USERS: usize = 1_000;
 /// A value of the column behind the last, of groups that are not among those to be told apart.
 const REST: &str = "rest";
 
-/// Where only some values of the first column are to be told apart, all others are one group, and one more column says so.
-fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Result<Totals, Error> {
+/// Where only some values of the first column are to be told apart, all others are one group, and one more column says so. Where
+/// one measure is enough, others may be less than they are.
+fn summed(
+    moment: &Moment,
+    question: &Question,
+    only: Option<&[String]>,
+    measure: Option<Measure>,
+) -> Result<Totals, Error> {
     let Question { by, zone, .. } = question;
     let hours = by.iter().any(|by| matches!(by, By::Hour | By::EachHour));
     let days = by.iter().any(|by| matches!(by, By::Period(_)));
@@ -217,7 +223,7 @@ fn summed(moment: &Moment, question: &Question, only: Option<&[String]>) -> Resu
         zone: zone.clone(),
         by_user,
         only_users: only_users.transpose()?,
-        only: None,
+        only: measure,
         kinds: question.kinds,
     };
     // Values of the columns of attributes, and of those of time.
@@ -300,6 +306,16 @@ pub enum Of {
 }
 
 impl Of {
+    /// The measure that decides the order, where it is one.
+    fn only(self) -> Option<Measure> {
+        match self {
+            Of::Cost(_) => Some(Measure::Cost),
+            Of::Requests => Some(Measure::Requests),
+            Of::Unpriced => Some(Measure::UnpricedRequests),
+            Of::Tokens | Of::Errors => None,
+        }
+    }
+
     /// A group's place in the order.
     #[must_use]
     pub fn measure(self, figures: &Figures) -> i128 {
@@ -363,7 +379,8 @@ pub fn trend(
     let named = match column {
         None => Vec::new(),
         Some(column) => {
-            let whole = totals(moment, &Question { by: vec![column.clone()], ..question.clone() })?;
+            let whole = Question { by: vec![column.clone()], ..question.clone() };
+            let whole = summed(moment, &whole, None, of.only())?;
             let ordered = top(whole.groups, of, most);
             ordered.top.into_iter().filter_map(|(values, _)| values.into_iter().next()).collect()
         }
@@ -372,7 +389,7 @@ pub fn trend(
     let question = Question { by, ..question.clone() };
     // There are few currencies: the others are put together afterwards.
     let split = !matches!(column, None | Some(By::Currency));
-    let Totals { groups, total } = summed(moment, &question, split.then_some(named.as_slice()))?;
+    let Totals { groups, total } = summed(moment, &question, split.then_some(named.as_slice()), None)?;
     let mut points: Vec<BTreeMap<String, Figures>> = vec![BTreeMap::new(); named.len() + 1];
     for (values, figures) in groups {
         let mut values = values.into_iter();

@@ -15,6 +15,8 @@ use crate::session::{Key, Part};
 
 /// Groups that are held at most where no page is asked for.
 const MAX_GROUPS: usize = 1_000_000;
+/// Groups that are not of the page and remembered as such.
+const MAX_REFUSED: usize = 131_072;
 
 /// Some groups of the answer, in the order of their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +114,16 @@ struct Cell {
     session: Option<Key>,
 }
 
+/// Sets the number at a place of a list that grows.
+fn remember(numbers: &mut Vec<Option<u32>>, place: usize, number: u32) {
+    if numbers.len() <= place {
+        numbers.resize(place + 1, None);
+    }
+    if let Some(slot) = numbers.get_mut(place) {
+        *slot = Some(number);
+    }
+}
+
 /// The groups of a question.
 pub(super) struct Groups<'a> {
     moment: &'a Moment,
@@ -123,15 +135,19 @@ pub(super) struct Groups<'a> {
     /// By number: values of all columns, empty in those of other things.
     attributes: Vec<Arc<[String]>>,
     attribute_numbers: HashMap<Arc<[String]>, u32, RandomState>,
-    of_user: HashMap<u32, u32, RandomState>,
+    /// By id of the user.
+    of_user: Vec<Option<u32>>,
     users: Vec<Arc<str>>,
     user_numbers: HashMap<Arc<str>, u32, RandomState>,
     cells: Vec<(Group, Cell)>,
-    places: HashMap<Group, usize, RandomState>,
+    /// `None` for those that are not of the page: they will not become so.
+    places: HashMap<Group, Option<usize>, RandomState>,
     /// The group that was asked for last.
     last: Option<(Group, usize)>,
     /// Of a page: a group behind which none is of it.
     bound: Option<Group>,
+    /// By number of a user, where users are the first column: those none of whose groups is of the page.
+    refused_users: Vec<bool>,
 }
 
 impl<'a> Groups<'a> {
@@ -144,13 +160,14 @@ impl<'a> Groups<'a> {
             of_attributes: Vec::new(),
             attributes: Vec::new(),
             attribute_numbers: HashMap::default(),
-            of_user: HashMap::default(),
+            of_user: Vec::new(),
             users: vec!["".into()],
             user_numbers: HashMap::from_iter([("".into(), 0)]),
             cells: Vec::new(),
             places: HashMap::default(),
             last: None,
             bound: None,
+            refused_users: Vec::new(),
         }
     }
 
@@ -167,12 +184,7 @@ impl<'a> Groups<'a> {
         if number == next {
             self.attributes.push(values);
         }
-        if self.of_attributes.len() <= place {
-            self.of_attributes.resize(place + 1, None);
-        }
-        if let Some(slot) = self.of_attributes.get_mut(place) {
-            *slot = Some(number);
-        }
+        remember(&mut self.of_attributes, place, number);
         Ok(number)
     }
 
@@ -182,8 +194,9 @@ impl<'a> Groups<'a> {
         if !self.by_user {
             return Ok(Who { attributes, user: 0 });
         }
-        if let Some(known) = self.of_user.get(&user) {
-            return Ok(Who { attributes, user: *known });
+        let place = user as usize;
+        if let Some(user) = self.of_user.get(place).copied().flatten() {
+            return Ok(Who { attributes, user });
         }
         let name = self.moment.name(user)?;
         let next = u32::try_from(self.users.len()).unwrap_or(u32::MAX);
@@ -191,7 +204,7 @@ impl<'a> Groups<'a> {
         if number == next {
             self.users.push(name);
         }
-        self.of_user.insert(user, number);
+        remember(&mut self.of_user, place, number);
         Ok(Who { attributes, user: number })
     }
 
@@ -222,10 +235,15 @@ impl<'a> Groups<'a> {
         if let Some((_, place)) = self.last.filter(|(last, _)| *last == group) {
             return Ok(Some(place));
         }
+        if self.refused_users.get(group.who.user as usize) == Some(&true) {
+            return Ok(None);
+        }
         let place = match self.places.get(&group) {
-            Some(place) => *place,
+            Some(Some(place)) => *place,
+            Some(None) => return Ok(None),
             None => {
                 if !self.is_wanted(times, group) {
+                    self.refuse(times, group);
                     return Ok(None);
                 }
                 if self.cells.len() >= MAX_GROUPS {
@@ -234,16 +252,36 @@ impl<'a> Groups<'a> {
                 if self.cells.len() / 2 >= self.page.most {
                     self.shrink(times);
                     if !self.is_wanted(times, group) {
+                        self.refuse(times, group);
                         return Ok(None);
                     }
                 }
-                self.places.insert(group, self.cells.len());
+                self.places.insert(group, Some(self.cells.len()));
                 self.cells.push((group, Cell::default()));
                 self.cells.len() - 1
             }
         };
         self.last = Some((group, place));
         Ok(Some(place))
+    }
+
+    fn refuse(&mut self, times: &TimeSpans<'_>, group: Group) {
+        let first = |group: Group| self.values(times, group).next();
+        let is_before = self.page.after.as_ref().is_some_and(|after| first(group) < after.first().map(String::as_str));
+        let is_behind = self.bound.is_some_and(|bound| first(group) > first(bound));
+        if self.by.first() == Some(&By::User) && (is_before || is_behind) {
+            let place = group.who.user as usize;
+            if self.refused_users.len() <= place {
+                self.refused_users.resize(place + 1, false);
+            }
+            if let Some(is_refused) = self.refused_users.get_mut(place) {
+                *is_refused = true;
+            }
+            return;
+        }
+        if self.places.len() - self.cells.len() < MAX_REFUSED {
+            self.places.insert(group, None);
+        }
     }
 
     fn sort(&mut self, times: &TimeSpans<'_>) {
@@ -258,7 +296,7 @@ impl<'a> Groups<'a> {
         self.sort(times);
         self.cells.truncate(self.page.most);
         self.bound = self.cells.last().map(|(group, _)| *group);
-        self.places = self.cells.iter().enumerate().map(|(place, (group, _))| (*group, place)).collect();
+        self.places = self.cells.iter().enumerate().map(|(place, (group, _))| (*group, Some(place))).collect();
         self.last = None;
     }
 

@@ -78,13 +78,7 @@ fn messages_of_every_provider_become_the_same() {
         // OpenAI's custom tools, reasoning of the responses, and the older functions.
         (
             r#"[{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"f","input":"SELECT 1"}}]},{"type":"custom_tool_call","call_id":"d","name":"g","input":"x"},{"type":"custom_tool_call_output","call_id":"d","output":"y"},{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"zz"},{"role":"function","name":"w","content":"7"}]"#,
-            vec![
-                "assistant:  f#c(SELECT 1)",
-                "assistant:  g#d(x)",
-                "tool: y @d",
-                "assistant:  <hm>",
-                "function: 7 @w",
-            ],
+            vec!["assistant:  f#c(SELECT 1)", "assistant:  g#d(x)", "tool: y @d", "assistant:  <hm>", "function: 7 @w"],
         ),
         (
             r#"{"model":"m","instructions":"brief","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"q"}]}]}"#,
@@ -165,11 +159,7 @@ fn an_answer_may_be_text_parts_or_a_message() {
     ] {
         let said = Said::Json(raw.into());
         let (calls, is_cut) = calls(&said);
-        assert_eq!(
-            (&*calls[0].id, &*calls[0].name, &*calls[0].arguments, is_cut),
-            ("c", "f", "{}", false),
-            "{raw}"
-        );
+        assert_eq!((&*calls[0].id, &*calls[0].name, &*calls[0].arguments, is_cut), ("c", "f", "{}", false), "{raw}");
     }
     let said = Said::Json(r#"[{"index":1,"function":{"name":"f","arguments":"{\"q\":"#.into());
     let (calls, is_cut) = calls(&said);

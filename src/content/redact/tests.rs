@@ -279,7 +279,7 @@ fn hostile_text_takes_linear_time() {
         "1.",
         "1  ",
     ] {
-        let text = piece.repeat((1 << 18) / piece.len());
+        let text = piece.repeat((1 << 16) / piece.len());
         let redacted = redactor.redact(&text, &mut counts);
         assert_eq!(redacted.chars().count(), text.chars().count(), "{piece}");
     }
