@@ -122,6 +122,21 @@ impl Packed {
         }
     }
 
+    /// Calls `found` with the numbers at the first places: in a row that is cheaper than one by one.
+    pub(super) fn each(&self, count: usize, mut found: impl FnMut(usize, i64)) {
+        if self.width == 64 || self.sparse {
+            return (0..count).for_each(|place| found(place, self.get(place)));
+        }
+        let (bytes, width, least, unit) = (self.bytes.as_slice(), self.width, self.least, self.unit);
+        let mask = (1 << width) - 1;
+        for place in 0..count {
+            let bit = place * width;
+            let word = bytes.get(bit / 8..).and_then(|rest| rest.first_chunk::<8>());
+            let number = (word.map_or(0, |word| u64::from_le_bytes(*word)) >> (bit % 8)) & mask;
+            found(place, least.wrapping_add(number.cast_signed().wrapping_mul(unit)));
+        }
+    }
+
     /// How many numbers of a list there are: a list of one takes no bits, and where each takes few there may be more.
     pub(super) fn len(&self) -> usize {
         ((self.bytes.len() - 8) * 8).checked_div(self.width).unwrap_or(1)
@@ -198,6 +213,9 @@ mod tests {
             for (place, value) in values.iter().enumerate() {
                 prop_assert_eq!(packed.get(place), *value);
             }
+            let mut each = Vec::new();
+            packed.each(values.len(), |place, value| each.push((place, value)));
+            prop_assert_eq!(each, values.into_iter().enumerate().collect::<Vec<_>>());
         }
     }
 

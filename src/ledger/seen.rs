@@ -6,7 +6,7 @@ use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
 use super::columns::{Block, Column};
-use super::fold::BLOCK_ROWS;
+use super::fold::{BLOCK_ROWS, day};
 use super::moment::Moment;
 use super::open::Error;
 use super::row;
@@ -78,16 +78,15 @@ impl Moment {
         }
         // Rollups remember what was seen before the kept rows.
         let zone = self.rollup_zone()?;
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT attributes, min(day), max(day) FROM rollup_days GROUP BY attributes")?;
-        let mut rows = statement.query([])?;
+        let kept = kept.map_or(i64::MAX, |kept| day(kept.div_euclid(1_000_000), &zone));
+        let mut statement = self.connection.prepare_cached(
+            "SELECT attributes, min(day), max(day) FROM rollup_days WHERE day < ?1 GROUP BY attributes",
+        )?;
+        let mut rows = statement.query([kept])?;
         while let Some(row) = rows.next()? {
             let Some(group) = of(row.get(0)?) else { continue };
             for day in [row.get(1)?, row.get(2)?] {
-                if kept.is_none_or(|kept| day_begins(day + 1, &zone) <= kept) {
-                    note_in(&mut seen, Some(group), day_begins(day, &zone));
-                }
+                note_in(&mut seen, Some(group), day_begins(day, &zone));
             }
         }
         Ok(seen)

@@ -116,11 +116,12 @@ impl UserSums {
         for (measure, column) in day.measures().filter(|(measure, _)| is_needed(measure)) {
             let sums = self.sums.entry(measure).or_default();
             sums.resize(self.keys.len(), 0);
-            for (place, number) in rows.iter().enumerate() {
-                if let Some(sum) = sums.get_mut(*number as usize) {
-                    *sum = sum.saturating_add(column.get(place));
+            column.each(rows.len(), |place, value| {
+                let number = rows.get(place).copied().unwrap_or(LEFT_OUT);
+                if let Some(sum) = sums.get_mut(number as usize) {
+                    *sum = sum.saturating_add(value);
                 }
-            }
+            });
         }
         self.rows = rows;
     }
