@@ -504,6 +504,8 @@ fn api(folder: &Path) {
     fs::write(&config, text).expect("write the configuration");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokentail"));
     command.arg("run").arg("--config").arg(&config).arg("--data-dir").arg(folder).args(["--listen", &address]);
+    // As the systemd unit and the image have it.
+    command.env("MALLOC_ARENA_MAX", "2");
     let served = command.args(["--log-level", "error"]).stdout(Stdio::null()).spawn().expect("start the program");
     let served = Served(served);
     let get = |path: &str| -> std::io::Result<(u16, usize)> {

@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             writeln!(out, "{}", output::one_line(problem))?;
         }
         if problems.is_empty() {
-            let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+            let count = |count: usize, noun: &str| output::counted(u64::try_from(count).unwrap_or(u64::MAX), noun);
             let sources = config.as_ref().map_or(0, |config| config.sources.len());
             let targets =
                 config.as_ref().map_or(0, |config| config.probes.targets.iter().filter(|t| t.enabled()).count());
@@ -85,7 +85,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     match problems.len() {
         0 => Ok(()),
-        count => Err(Failure::misuse(format!("{count} {} found", if count == 1 { "problem" } else { "problems" }))),
+        count => Err(Failure::misuse(format!(
+            "{} found",
+            output::counted(u64::try_from(count).unwrap_or(u64::MAX), "problem")
+        ))),
     }
 }
 

@@ -414,14 +414,14 @@ pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
     if arguments.json {
         return output::json(&json!({"file": file.display().to_string(), "conversations": written}));
     }
-    writeln!(std::io::stdout(), "wrote {} conversations to {}", grouped(written), file.display())?;
+    writeln!(std::io::stdout(), "wrote {} to {}", output::counted(written, "conversation"), file.display())?;
     Ok(())
 }
 
 /// Says on standard error what a training file does not have.
 fn say_left_out(exported: &Exported) -> Result<(), Failure> {
     for (count, why) in exported.left_out() {
-        writeln!(std::io::stderr(), "left out {} conversations {why}", grouped(count))?;
+        writeln!(std::io::stderr(), "left out {} {why}", output::counted(count, "conversation"))?;
     }
     Ok(())
 }
@@ -456,8 +456,9 @@ fn erase(arguments: &Erase) -> Result<(), Failure> {
         }));
     }
     let mut out = std::io::stdout().lock();
-    let (conversations, names) = (grouped(erased.conversations), grouped(erased.names));
-    writeln!(out, "erased {conversations} conversations ({}) and {names} names", output::bytes(erased.bytes))?;
+    let conversations = output::counted(erased.conversations, "conversation");
+    let names = output::counted(erased.names, "name");
+    writeln!(out, "erased {conversations} ({}) and {names}", output::bytes(erased.bytes))?;
     if erased.waits_for_reader {
         writeln!(out, "somebody still reads an older state of the database; its last bytes go at the next start")?;
     }

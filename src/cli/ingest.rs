@@ -316,8 +316,8 @@ fn print(summary: &Summary, known: usize) -> Result<(), Failure> {
     };
     line("files", format!("{}, {}", summary.files, output::bytes(summary.bytes)))?;
     if known > 0 {
-        let noun = if summary.files == 1 { "file" } else { "files" };
-        line("already read", format!("nothing new in {known} of {} {noun}", summary.files))?;
+        let files = output::counted(u64::try_from(summary.files).unwrap_or(u64::MAX), "file");
+        line("already read", format!("nothing new in {known} of {files}"))?;
     }
     line("lines", grouped(summary.lines))?;
     line("records", grouped(summary.records))?;

@@ -82,6 +82,11 @@ pub(super) fn bytes(count: u64) -> String {
     if scale == 1 { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
 }
 
+/// So many things: `1 source`, `1,365 sources`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
 /// A duration in microseconds for people: `1.955 s`, `309 ms`.
 pub(super) fn duration(micros: i64) -> String {
     if micros >= 1_000_000 {

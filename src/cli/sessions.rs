@@ -354,7 +354,7 @@ fn print_shown(shown: &Shown, zone: &TimeZone) -> Result<(), Failure> {
     let state = if session.open { ", goes on" } else { "" };
     let (from, to) = (time::wall(session.start, zone), time::wall(session.end, zone));
     line("from", &format!("{from} to {to}{state} ({})", zone_name(zone)))?;
-    let parts = if session.parts == 1 { "1 part".to_owned() } else { format!("{} parts", grouped(session.parts)) };
+    let parts = output::counted(session.parts, "part");
     line("time", &format!("{} in {parts}", span(session.duration)))?;
     let (turns, requests) = (grouped(session.turns), grouped(session.requests));
     let (errors, calls) = (grouped(session.errors), grouped(session.tool_calls));

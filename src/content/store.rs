@@ -2,6 +2,8 @@
 //! erasure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -185,6 +187,9 @@ impl Store {
     pub fn open(folder: &Path, keeping: &Keeping, last: i64) -> Result<Store, Error> {
         let path = folder.join(CONTENT_FILE);
         let opened = (|| {
+            // What was said is for its owner; the files that SQLite puts beside it have its mode. Where it cannot be made
+            // SQLite says why.
+            let _ = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
             let connection = Connection::open(&path)?;
             set_up(&connection, &path)?;
             let codec = Codec::build(keeping.key.as_ref())?;

@@ -69,6 +69,19 @@ fn index(store: &mut Store) {
     }
 }
 
+#[test]
+fn what_was_said_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    write(&mut store, None, &[said(1, "q", "a")]);
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap()).collect();
+    assert!(files.len() > 1, "the write-ahead log lies beside it");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+    }
+}
+
 fn open(folder: &Path) -> Store {
     Store::open(folder, &Keeping::default(), i64::MAX).unwrap()
 }

@@ -236,6 +236,16 @@ fn a_price_row_is_given_as_it_was_when_it_counted() {
 }
 
 #[test]
+fn a_group_is_seen_to_the_microsecond_also_in_the_first_block() {
+    let mut world = World::new(22);
+    world.add(3);
+    world.ledger().write_folds().unwrap();
+    let starts = || world.known.values().map(|known| known.row.start);
+    let want = (starts().min().unwrap(), starts().max().unwrap());
+    assert_eq!(world.moment().seen(|_| 0).unwrap()[&0], want);
+}
+
+#[test]
 fn groups_are_seen_from_their_first_request_to_their_last() {
     let mut world = World::new(21);
     for _ in 0..6 {

@@ -28,7 +28,9 @@ impl Moment {
         let of = |attributes: u32| groups.get(attributes as usize).copied().flatten();
         let mut seen = Seen::default();
         let tail = self.tail_block();
+        let mut kept = Micros::MAX;
         row::each(&self.connection, tail * BLOCK_ROWS - 1, self.last, |row, _| {
+            kept = kept.min(row.start);
             note_in(&mut seen, of(row.attributes), row.start);
             Ok(())
         })?;
@@ -40,7 +42,7 @@ impl Moment {
             let blocks = statement.query_map([tail], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
             blocks.collect::<Result<_, _>>()?
         };
-        let kept = blocks.iter().map(|(_, first, ..)| *first).min();
+        let kept = blocks.iter().map(|(_, first, ..)| *first).min().unwrap_or(kept).min(kept);
         // From both ends: a block is read only where one of its groups may have been seen sooner or later than is known.
         for latest in [true, false] {
             blocks.sort_unstable_by_key(|(_, first, last, _)| if latest { !*last } else { *first });
@@ -78,7 +80,7 @@ impl Moment {
         }
         // Rollups remember what was seen before the kept rows.
         let zone = self.rollup_zone()?;
-        let kept = kept.map_or(i64::MAX, |kept| day(kept.div_euclid(1_000_000), &zone));
+        let kept = if kept == Micros::MAX { i64::MAX } else { day(kept.div_euclid(1_000_000), &zone) };
         let mut statement = self.connection.prepare_cached(
             "SELECT attributes, min(day), max(day) FROM rollup_days WHERE day < ?1 GROUP BY attributes",
         )?;

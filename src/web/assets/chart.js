@@ -4,6 +4,9 @@ import { h, island } from "./dom.js";
 import { parts, stamp, zone } from "./format.js";
 import { t } from "./words.js";
 
+/// Seconds of a span whose axis may tell seconds.
+const SHORT = 900;
+
 /// `times` are moments; `series` are `{ label, tone, values, kind: "bars" | "line", format }`, bars stacked in their
 /// order. `format` makes text of a value. `form` is how moments are written: `minute`, `day`.
 export function chart({ title, about, times, series, format, form = "minute", height = 170, aside }) {
@@ -73,12 +76,12 @@ function mount(element, first) {
       width: element.clientWidth,
       height,
       tzDate: (second) => window.uPlot.tzDate(new Date(second * 1000), zone),
-      padding: [8, 8, 0, 0],
+      padding: [8, 22, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { range: (_, low, high) => [low - half(), high + half()] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.06 : 1] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 26, space: form === "day" ? 56 : 50, values: (_, splits) => splits.map((split, index) => label(split, splits[index - 1], form)) },
+        { ...axis, grid: { show: false }, size: 26, space: (_, __, low, high) => (form === "day" ? 56 : high - low < SHORT ? 68 : 50), values: (_, splits, __, ___, step) => splits.map((split, index) => label(split, splits[index - 1], step < 60 ? "clock" : form)) },
         { ...axis, size: (_, values) => 10 + 6.4 * Math.max(2, ...(values ?? []).map((value) => String(value).length)), values: (_, splits) => splits.map((split) => current.format(split, true)), splits: undefined, space: 36 },
       ],
       series: [
@@ -134,11 +137,11 @@ function mount(element, first) {
   };
 }
 
-/// Hours on a day's axis, dates where the day changes.
+/// Hours on a day's axis, dates where the day changes; `clock` with seconds.
 function label(second, before, form) {
   const now = parts(second * 1000);
   if (form === "day") return `${now.month}-${now.day}`;
   const last = before === undefined ? null : parts(before * 1000);
-  const clock = `${now.hour}:${now.minute}`;
+  const clock = `${now.hour}:${now.minute}${form === "clock" ? `:${now.second}` : ""}`;
   return last && last.day !== now.day ? `${now.month}-${now.day}` : clock;
 }
