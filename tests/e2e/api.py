@@ -81,6 +81,12 @@ def no_question_breaks_the_api_or_its_document(case):
         + ["--checks", ",".join(CHECKS), "--max-time", str(FUZZING), "--seed", "1", "--request-timeout", "20"]
         + ["--continue-on-failure", "--no-color", "--warnings", "off"],
         cwd=case.folder,
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "fuzzed",
+            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         timeout=FUZZING + 60,
