@@ -76,7 +76,7 @@ function mount(element, first) {
       width: element.clientWidth,
       height,
       tzDate: (second) => window.uPlot.tzDate(new Date(second * 1000), zone),
-      padding: [8, 22, 0, 0],
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { range: (_, low, high) => [low - half(), high + half()] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.06 : 1] } },
