@@ -31,7 +31,6 @@ CREATE TABLE conversations (
     list       BLOB NOT NULL
 ) STRICT;
 CREATE INDEX conversations_by_list ON conversations (list);
-CREATE INDEX conversations_by_previous ON conversations (previous) WHERE previous <> 0;
 CREATE INDEX conversations_by_session ON conversations (session);
 CREATE INDEX conversations_by_start ON conversations (start);
 

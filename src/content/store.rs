@@ -670,5 +670,9 @@ fn set_up(connection: &Connection, path: &Path) -> Result<(), Error> {
             include_str!("schema.sql")
         ))?;
     }
+    // There are databases of this version without it.
+    connection.execute_batch(
+        "CREATE INDEX IF NOT EXISTS conversations_by_previous ON conversations (previous) WHERE previous <> 0",
+    )?;
     Ok(())
 }
