@@ -69,11 +69,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             writeln!(out, "{}", output::one_line(problem))?;
         }
         if problems.is_empty() {
-            let count = |count: usize, noun: &str| output::counted(u64::try_from(count).unwrap_or(u64::MAX), noun);
             let sources = config.as_ref().map_or(0, |config| config.sources.len());
             let targets =
                 config.as_ref().map_or(0, |config| config.probes.targets.iter().filter(|t| t.enabled()).count());
-            let (sources, targets) = (count(sources, "source"), count(targets, "target"));
+            let (sources, targets) = (output::counted(sources, "source"), output::counted(targets, "target"));
             writeln!(out, "the configuration is fine: {sources}, {targets}")?;
             let whose = if captured.is_empty() { "nobody's".to_owned() } else { captured.join(", ") };
             writeln!(out, "content captured: {whose}")?;
@@ -85,10 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     match problems.len() {
         0 => Ok(()),
-        count => Err(Failure::misuse(format!(
-            "{} found",
-            output::counted(u64::try_from(count).unwrap_or(u64::MAX), "problem")
-        ))),
+        count => Err(Failure::misuse(format!("{} found", output::counted(count, "problem")))),
     }
 }
 

@@ -316,7 +316,7 @@ fn print(summary: &Summary, known: usize) -> Result<(), Failure> {
     };
     line("files", format!("{}, {}", summary.files, output::bytes(summary.bytes)))?;
     if known > 0 {
-        let files = output::counted(u64::try_from(summary.files).unwrap_or(u64::MAX), "file");
+        let files = output::counted(summary.files, "file");
         line("already read", format!("nothing new in {known} of {files}"))?;
     }
     line("lines", grouped(summary.lines))?;

@@ -83,7 +83,8 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// So many things: `1 source`, `1,365 sources`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 

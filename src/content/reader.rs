@@ -23,7 +23,8 @@ pub const MAX_THREAD: usize = 1_000;
 /// Most turns that are looked back over.
 pub const MAX_CHAIN: usize = 10_000;
 /// Conversations that are ranked against each other: beyond, those that came before them follow, ranked among themselves. What
-/// ranking of the commonest word costs is bounded by it: a score of a word that stands in each text ten or thirty times takes 10 or 20 us.
+/// ranking of the commonest word costs is bounded by it: a score of a word that stands in each text ten or thirty times takes 10
+/// or 20 us.
 const WINDOW: usize = 4_096;
 /// Steps of SQLite's machine between two looks at the clock.
 const PROGRESS_STEPS: i32 = 2_000;
@@ -251,9 +252,7 @@ impl Reader {
     /// # Errors
     /// It cannot be read.
     pub fn show(&self, row: i64) -> Result<Option<Shown>, Error> {
-        let sql = format!("SELECT {COLUMNS} FROM conversations c WHERE c.row = ?1");
-        let found = self.connection.prepare_cached(&sql)?.query_row([row], conversation).optional()?;
-        let Some(conversation) = found else { return Ok(None) };
+        let Some(conversation) = self.conversation(row)? else { return Ok(None) };
         if conversation.is_erased {
             return Ok(Some((conversation, Exchange::default())));
         }
@@ -272,15 +271,7 @@ impl Reader {
     /// # Errors
     /// It cannot be read.
     pub fn thread(&self, row: i64) -> Result<Vec<Shown>, Error> {
-        let mut thread = Vec::new();
-        let mut next = Some(row);
-        while let Some(row) = next.filter(|_| thread.len() < MAX_THREAD) {
-            let Some(shown) = self.show(row)? else { break };
-            next = shown.0.previous.filter(|previous| *previous < row);
-            thread.push(shown);
-        }
-        thread.reverse();
-        Ok(thread)
+        back(row, MAX_THREAD, |row| self.show(row), |shown| &shown.0)
     }
 
     /// The same without text; `None` where they are more than [`MAX_CHAIN`].
@@ -288,20 +279,14 @@ impl Reader {
     /// # Errors
     /// It cannot be read.
     pub fn chain(&self, row: i64) -> Result<Option<Vec<Conversation>>, Error> {
+        let chain = back(row, MAX_CHAIN + 1, |row| self.conversation(row), |conversation| conversation)?;
+        Ok((chain.len() <= MAX_CHAIN).then_some(chain))
+    }
+
+    /// The conversation of a row without its text.
+    fn conversation(&self, row: i64) -> Result<Option<Conversation>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM conversations c WHERE c.row = ?1");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut chain = Vec::new();
-        let mut next = Some(row);
-        while let Some(row) = next {
-            let Some(conversation) = statement.query_row([row], conversation).optional()? else { break };
-            if chain.len() >= MAX_CHAIN {
-                return Ok(None);
-            }
-            next = conversation.previous.filter(|previous| *previous < row);
-            chain.push(conversation);
-        }
-        chain.reverse();
-        Ok(Some(chain))
+        Ok(self.connection.prepare_cached(&sql)?.query_row([row], conversation).optional()?)
     }
 
     /// The conversations of those of these rows that have one.
@@ -376,6 +361,24 @@ impl Reader {
         let rows = statement.query_map((row, through, until), |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// What is read of a row and of all that its conversation goes on from, oldest first: the last ones, where there are more than `most`.
+fn back<T>(
+    row: i64,
+    most: usize,
+    read: impl Fn(i64) -> Result<Option<T>, Error>,
+    conversation: impl Fn(&T) -> &Conversation,
+) -> Result<Vec<T>, Error> {
+    let mut turns = Vec::new();
+    let mut next = Some(row);
+    while let Some(row) = next.filter(|_| turns.len() < most) {
+        let Some(turn) = read(row)? else { break };
+        next = conversation(&turn).previous.filter(|previous| *previous < row);
+        turns.push(turn);
+    }
+    turns.reverse();
+    Ok(turns)
 }
 
 /// A condition for a few sessions, which are looked up; anything else is looked for. Numbers only, so that no text gets into it.

@@ -248,8 +248,8 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
         let mut kept = user_days::Cells::new();
         if let Some(stored) = user_day(connection, *day)? {
             let measures: Vec<_> = stored.measures().collect();
-            stored.each(|place, user, currency| {
-                let cell = kept.entry((user, currency)).or_default();
+            stored.users().enumerate().for_each(|(place, key)| {
+                let cell = kept.entry(key).or_default();
                 measures.iter().for_each(|(measure, column)| cell.increase(*measure, column.get(place)));
             });
         }

@@ -103,37 +103,39 @@ impl Packed {
     /// The number at a place; behind the last one it is any.
     #[inline]
     pub(super) fn get(&self, place: usize) -> i64 {
-        let bit = place * self.width;
-        let word = self
-            .bytes
-            .get(bit / 8..)
-            .and_then(|rest| rest.first_chunk::<8>())
-            .map_or(0, |word| u64::from_le_bytes(*word));
+        let number = self.number(place);
         if self.width == 64 {
-            return word.cast_signed();
-        }
-        let number = (word >> (bit % 8)) & ((1 << self.width) - 1);
-        if !self.sparse {
-            self.least.wrapping_add(number.cast_signed().wrapping_mul(self.unit))
+            number.cast_signed()
+        } else if !self.sparse {
+            self.of(number)
         } else if number == 0 {
             NO_VALUE
         } else {
-            self.least.wrapping_add((number - 1).cast_signed().wrapping_mul(self.unit))
+            self.of(number - 1)
         }
+    }
+
+    /// The bits at a place.
+    #[inline]
+    fn number(&self, place: usize) -> u64 {
+        let bit = place * self.width;
+        let word = self.bytes.get(bit / 8..).and_then(|rest| rest.first_chunk::<8>());
+        let word = word.map_or(0, |word| u64::from_le_bytes(*word));
+        if self.width == 64 { word } else { (word >> (bit % 8)) & ((1 << self.width) - 1) }
+    }
+
+    /// What so many units are.
+    #[inline]
+    fn of(&self, number: u64) -> i64 {
+        self.least.wrapping_add(number.cast_signed().wrapping_mul(self.unit))
     }
 
     /// Calls `found` with the numbers at the first places: in a row that is cheaper than one by one.
     pub(super) fn each(&self, count: usize, mut found: impl FnMut(usize, i64)) {
         if self.width == 64 || self.sparse {
-            return (0..count).for_each(|place| found(place, self.get(place)));
-        }
-        let (bytes, width, least, unit) = (self.bytes.as_slice(), self.width, self.least, self.unit);
-        let mask = (1 << width) - 1;
-        for place in 0..count {
-            let bit = place * width;
-            let word = bytes.get(bit / 8..).and_then(|rest| rest.first_chunk::<8>());
-            let number = (word.map_or(0, |word| u64::from_le_bytes(*word)) >> (bit % 8)) & mask;
-            found(place, least.wrapping_add(number.cast_signed().wrapping_mul(unit)));
+            (0..count).for_each(|place| found(place, self.get(place)));
+        } else {
+            (0..count).for_each(|place| found(place, self.of(self.number(place))));
         }
     }
 

@@ -80,7 +80,7 @@ impl Moment {
         }
         // Rollups remember what was seen before the kept rows.
         let zone = self.rollup_zone()?;
-        let kept = if kept == Micros::MAX { i64::MAX } else { day(kept.div_euclid(1_000_000), &zone) };
+        let kept = day(kept.div_euclid(1_000_000), &zone);
         let mut statement = self.connection.prepare_cached(
             "SELECT attributes, min(day), max(day) FROM rollup_days WHERE day < ?1 GROUP BY attributes",
         )?;

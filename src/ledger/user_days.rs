@@ -63,13 +63,13 @@ impl UserDay {
         (columns.len() >= HEAD).then_some(UserDay { columns, count })
     }
 
-    /// Calls `found` with each user and currency, in the order of places.
-    pub(super) fn each(&self, mut found: impl FnMut(usize, u32, Option<Currency>)) {
-        let [_, users, currencies, ..] = self.columns.as_slice() else { return };
-        for place in 0..self.count {
-            let user = u32::try_from(users.get(place)).unwrap_or(0);
-            found(place, user, Currency::from_code(currencies.get(place)));
-        }
+    /// Each user and currency, in the order of places.
+    pub(super) fn users(&self) -> impl Iterator<Item = (u32, Option<Currency>)> {
+        let columns = self.columns.get(1).zip(self.columns.get(2));
+        columns.into_iter().flat_map(|(users, currencies)| {
+            let user = |place| u32::try_from(users.get(place)).unwrap_or(0);
+            (0..self.count).map(move |place| (user(place), Currency::from_code(currencies.get(place))))
+        })
     }
 
     /// The measures that are not 0 everywhere, by place.
@@ -87,8 +87,6 @@ struct UserSums {
     currencies: Vec<CurrencyNumbers>,
     /// By number; in the order of [`Measure::ALL`], of those that are not 0.
     sums: BTreeMap<Measure, Vec<i64>>,
-    /// By place of a day: the number of its key.
-    rows: Vec<u32>,
 }
 
 /// The numbers of a currency's keys.
@@ -105,25 +103,22 @@ const UNSEEN: u32 = u32::MAX;
 const LEFT_OUT: u32 = u32::MAX - 1;
 
 impl UserSums {
-    /// Adds a day, or one measure of it with the requests. `as_whom` is asked once for each user and currency, and gives `None` for those that are
-    /// left out.
+    /// Adds a day, or one measure of it with the requests. `as_whom` is asked once for each user and currency, and gives `None`
+    /// for those that are left out.
     fn add(&mut self, day: &UserDay, only: Option<Measure>, as_whom: impl Fn(u32) -> Option<u32>) {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.clear();
-        day.each(|_, user, currency| rows.push(self.number(user, currency, &as_whom)));
+        let numbers: Vec<u32> = day.users().map(|(user, currency)| self.number(user, currency, &as_whom)).collect();
         // Who asked has a sum, if one of 0.
         let is_needed = |measure: &Measure| only.is_none_or(|only| only == *measure) || *measure == Measure::Requests;
         for (measure, column) in day.measures().filter(|(measure, _)| is_needed(measure)) {
             let sums = self.sums.entry(measure).or_default();
             sums.resize(self.keys.len(), 0);
-            column.each(rows.len(), |place, value| {
-                let number = rows.get(place).copied().unwrap_or(LEFT_OUT);
+            column.each(numbers.len(), |place, value| {
+                let number = numbers.get(place).copied().unwrap_or(LEFT_OUT);
                 if let Some(sum) = sums.get_mut(number as usize) {
                     *sum = sum.saturating_add(value);
                 }
             });
         }
-        self.rows = rows;
     }
 
     fn number(&mut self, user: u32, currency: Option<Currency>, as_whom: impl Fn(u32) -> Option<u32>) -> u32 {

@@ -175,6 +175,9 @@ pub struct Exported {
     pub empty: u64,
 }
 
+// What is told below.
+const _: () = assert!(content::MAX_CHAIN == 10_000);
+
 impl Exported {
     /// What was left out, by why: numbers above zero.
     pub fn left_out(&self) -> impl Iterator<Item = (u64, &'static str)> {

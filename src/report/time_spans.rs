@@ -16,7 +16,6 @@ use crate::session::usage::slices;
 const MAX_REMEMBERED: usize = 4_096;
 /// Microseconds of a day of UTC.
 const DAY: Micros = 86_400_000_000;
-const DAY_LENGTH: usize = 86_400_000_000;
 
 /// A stretch of time in which no column of time changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +96,11 @@ impl<'a> TimeSpans<'a> {
         }
         let spans = &self.day.1;
         // Most are of equal length.
-        let guess = usize::try_from(at.rem_euclid(DAY)).unwrap_or(0) * spans.len() / DAY_LENGTH;
+        let guess = i64::try_from(spans.len()).ok().map(|count| at.rem_euclid(DAY) * count / DAY);
         let is_it = |span: &&Span| span.from <= at && at < span.until;
         let sought = || spans.get(spans.partition_point(|span| span.from <= at).saturating_sub(1));
-        self.last = spans.get(guess).filter(is_it).or_else(sought).copied().unwrap_or(last);
+        let guessed = guess.and_then(|place| spans.get(usize::try_from(place).ok()?));
+        self.last = guessed.filter(is_it).or_else(sought).copied().unwrap_or(last);
         self.last
     }
 

@@ -15,8 +15,6 @@ use crate::session::{Key, Part};
 
 /// Groups that are held at most where no page is asked for.
 const MAX_GROUPS: usize = 1_000_000;
-/// Groups that are not of the page and remembered as such.
-const MAX_REFUSED: usize = 131_072;
 
 /// Some groups of the answer, in the order of their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,14 +138,13 @@ pub(super) struct Groups<'a> {
     users: Vec<Arc<str>>,
     user_numbers: HashMap<Arc<str>, u32, RandomState>,
     cells: Vec<(Group, Cell)>,
-    /// `None` for those that are not of the page: they will not become so.
-    places: HashMap<Group, Option<usize>, RandomState>,
+    places: HashMap<Group, usize, RandomState>,
     /// The group that was asked for last.
     last: Option<(Group, usize)>,
     /// Of a page: a group behind which none is of it.
     bound: Option<Group>,
-    /// By number of a user, where users are the first column: those none of whose groups is of the page.
-    refused_users: Vec<bool>,
+    /// By number of what the first column says: whether no group of it is of the page. None will become so.
+    refused: Vec<bool>,
 }
 
 impl<'a> Groups<'a> {
@@ -167,7 +164,7 @@ impl<'a> Groups<'a> {
             places: HashMap::default(),
             last: None,
             bound: None,
-            refused_users: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -235,12 +232,11 @@ impl<'a> Groups<'a> {
         if let Some((_, place)) = self.last.filter(|(last, _)| *last == group) {
             return Ok(Some(place));
         }
-        if self.refused_users.get(group.who.user as usize) == Some(&true) {
+        if self.refused.get(self.first(group)) == Some(&true) {
             return Ok(None);
         }
         let place = match self.places.get(&group) {
-            Some(Some(place)) => *place,
-            Some(None) => return Ok(None),
+            Some(place) => *place,
             None => {
                 if !self.is_wanted(times, group) {
                     self.refuse(times, group);
@@ -256,7 +252,7 @@ impl<'a> Groups<'a> {
                         return Ok(None);
                     }
                 }
-                self.places.insert(group, Some(self.cells.len()));
+                self.places.insert(group, self.cells.len());
                 self.cells.push((group, Cell::default()));
                 self.cells.len() - 1
             }
@@ -265,22 +261,27 @@ impl<'a> Groups<'a> {
         Ok(Some(place))
     }
 
+    /// The number of what the first column says of a group.
+    fn first(&self, group: Group) -> usize {
+        let number = match self.by.first() {
+            Some(By::User) => group.who.user,
+            Some(by) if by.is_time() => group.time,
+            _ => group.who.attributes,
+        };
+        number as usize
+    }
+
+    /// Remembers of a group that is not of the page whether its first column is enough to tell.
     fn refuse(&mut self, times: &TimeSpans<'_>, group: Group) {
         let first = |group: Group| self.values(times, group).next();
         let is_before = self.page.after.as_ref().is_some_and(|after| first(group) < after.first().map(String::as_str));
         let is_behind = self.bound.is_some_and(|bound| first(group) > first(bound));
-        if self.by.first() == Some(&By::User) && (is_before || is_behind) {
-            let place = group.who.user as usize;
-            if self.refused_users.len() <= place {
-                self.refused_users.resize(place + 1, false);
-            }
-            if let Some(is_refused) = self.refused_users.get_mut(place) {
-                *is_refused = true;
-            }
-            return;
+        let place = self.first(group);
+        if self.refused.len() <= place {
+            self.refused.resize(place + 1, false);
         }
-        if self.places.len() - self.cells.len() < MAX_REFUSED {
-            self.places.insert(group, None);
+        if let Some(refused) = self.refused.get_mut(place) {
+            *refused = is_before || is_behind;
         }
     }
 
@@ -296,7 +297,7 @@ impl<'a> Groups<'a> {
         self.sort(times);
         self.cells.truncate(self.page.most);
         self.bound = self.cells.last().map(|(group, _)| *group);
-        self.places = self.cells.iter().enumerate().map(|(place, (group, _))| (*group, Some(place))).collect();
+        self.places = self.cells.iter().enumerate().map(|(place, (group, _))| (*group, place)).collect();
         self.last = None;
     }
 
