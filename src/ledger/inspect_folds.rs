@@ -16,11 +16,11 @@ use super::moment::{is_cut, removed};
 use super::open::Error;
 use super::part_columns::{PartBlock, is_same};
 use super::part_hours::{HourBlock, PartHours, hours_of};
-use super::rollup_columns::each_packed;
+use super::rollup_columns::{self, rollup_of};
 use super::row;
 use super::session::{PART, read_part};
 use super::sums::day_begins;
-use super::user_days::{self, user_day};
+use super::user_days::{self, user_day, user_of};
 use crate::record::ServiceTier;
 use crate::session::Part;
 
@@ -184,11 +184,9 @@ pub(super) fn rollup_columns(connection: &Connection) -> Result<Finding, Error> 
     while let Some(packed) = stored.next()? {
         let day: i64 = packed.get(0)?;
         let (mut kept, mut is) = (Cells::new(), Cells::new());
-        let read =
-            each_packed(packed.get_ref(1)?.as_blob().unwrap_or_default(), |bucket, attributes, currency, cell| {
-                cell.add_to(None, kept.entry((bucket, attributes, currency)).or_default())
-            });
-        read.transpose()?;
+        if let Some(cells) = rollup_columns::decode(packed.get_ref(1)?.as_blob().unwrap_or_default()) {
+            kept.extend(cells.keys().enumerate().map(|(place, key)| (rollup_of(key), cells.measures(place))));
+        }
         let mut statement = connection.prepare_cached(
             "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2",
         )?;
@@ -247,11 +245,7 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
         }
         let mut kept = user_days::Cells::new();
         if let Some(stored) = user_day(connection, *day)? {
-            let measures: Vec<_> = stored.measures().collect();
-            stored.users().enumerate().for_each(|(place, key)| {
-                let cell = kept.entry(key).or_default();
-                measures.iter().for_each(|(measure, column)| cell.increase(*measure, column.get(place)));
-            });
+            kept.extend(stored.keys().enumerate().map(|(place, key)| (user_of(key), stored.measures(place))));
         }
         if kept != summed {
             problems.push(format!("the sums by user of day {day} are not those of its rows"));

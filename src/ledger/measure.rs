@@ -164,13 +164,6 @@ impl Measures {
         self.0.get(measure as usize).copied().unwrap_or(0)
     }
 
-    /// Adds to one amount.
-    pub(super) fn increase(&mut self, measure: Measure, value: i64) {
-        if let Some(slot) = self.0.get_mut(measure as usize) {
-            *slot = slot.saturating_add(value);
-        }
-    }
-
     /// Sets one amount.
     pub fn set(&mut self, measure: Measure, value: i64) {
         if let Some(slot) = self.0.get_mut(measure as usize) {

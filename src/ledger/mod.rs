@@ -39,6 +39,7 @@ mod open;
 #[cfg(test)]
 mod pack_tests;
 mod packed;
+mod packed_cells;
 mod part_columns;
 mod part_hours;
 #[cfg(test)]

@@ -11,12 +11,12 @@ use rusqlite::Connection;
 
 use super::fold::BLOCK_ROWS;
 use super::open::{Error, Ledger};
-use super::packed::{Packed, join, one, split};
+use super::packed::{join, one, split};
 use super::part_hours::RecentHours;
 use super::request_view::NO_VALUE;
 use super::session::{PART, read_part};
 use crate::record::{Currency, Tokens};
-use crate::session::{Closure, Part, Reason};
+use crate::session::{Closure, MAX_ATTRIBUTES, Part, Reason};
 
 /// Open parts of a block that is packed all the same.
 const FEW_OPEN: i64 = 64;
@@ -145,28 +145,38 @@ fn pack(parts: &[Part]) -> (Vec<u8>, Vec<i64>) {
 /// The packed parts of a block.
 #[derive(Debug)]
 pub(super) struct PartBlock {
-    columns: Vec<Packed>,
     count: usize,
-    sets: Vec<(u32, Vec<u32>)>,
+    columns: [Vec<i64>; Column::Count as usize],
+    /// The sets of attributes, one behind the other: the first row's, and those of all rows.
+    set_ids: Vec<u32>,
+    /// Behind the ids of each set.
+    set_ends: Vec<usize>,
 }
+
+/// Ids of a set at most.
+const MAX_SET: usize = 1 + MAX_ATTRIBUTES;
 
 impl PartBlock {
     /// `None` where the bytes are none.
     pub(super) fn decode(bytes: &[u8]) -> Option<PartBlock> {
-        let columns = split(bytes).filter(|columns| columns.len() == COUNT)?;
-        let count = usize::try_from(columns.get(Column::Count as usize)?.get(0)).ok()?;
-        let (lengths, ids) = (columns.get(Column::SetLengths as usize)?, columns.get(Column::SetIds as usize)?);
-        let used = columns.get(Column::Set as usize)?;
-        let number = (0..count).map(|place| used.get(place) + 1).max().unwrap_or(0);
-        let mut sets = Vec::new();
-        let mut next = 0;
-        for set in 0..usize::try_from(number).ok()? {
-            let end = next + usize::try_from(lengths.get(set)).ok()?;
-            let mut set = (next..end).map(|place| u32::try_from(ids.get(place)).unwrap_or(0));
-            sets.push((set.next()?, set.collect()));
-            next = end;
-        }
-        Some(PartBlock { columns, count, sets })
+        let packed = split(bytes).filter(|columns| columns.len() == COUNT)?;
+        let count = packed.get(Column::Count as usize)?.get(0);
+        let count = usize::try_from(count).ok().filter(|_| count <= BLOCK_ROWS)?;
+        let mut columns: [Vec<i64>; Column::Count as usize] = Default::default();
+        columns.iter_mut().zip(&packed).for_each(|(column, packed)| packed.unpack(count, column));
+        let (lengths, ids) = (packed.get(Column::SetLengths as usize)?, packed.get(Column::SetIds as usize)?);
+        let sets = columns.get(Column::Set as usize)?.iter().max().map_or(0, |last| last.saturating_add(1));
+        let mut numbers = Vec::new();
+        lengths.unpack(usize::try_from(sets).ok().filter(|sets| *sets <= count)?, &mut numbers);
+        let mut end = 0;
+        let ends = numbers.iter().map(|length| {
+            end += usize::try_from(*length).ok().filter(|length| (1..=MAX_SET).contains(length))?;
+            Some(end)
+        });
+        let set_ends = ends.collect::<Option<Vec<_>>>()?;
+        ids.unpack(end, &mut numbers);
+        let set_ids = numbers.iter().map(|id| u32::try_from(*id).unwrap_or(0)).collect();
+        Some(PartBlock { count, columns, set_ids, set_ends })
     }
 
     /// The sessions of the parts alone; `None` where the bytes are none.
@@ -182,7 +192,7 @@ impl PartBlock {
 
     #[inline]
     fn get(&self, column: Column, place: usize) -> i64 {
-        self.columns.get(column as usize).map_or(0, |column| column.get(place))
+        self.columns.get(column as usize).and_then(|column| column.get(place)).copied().unwrap_or(0)
     }
 
     #[inline]
@@ -196,6 +206,14 @@ impl PartBlock {
 
     fn session(&self, place: usize) -> u32 {
         u32::try_from(self.get(Column::Session, place)).unwrap_or(0)
+    }
+
+    /// The attributes of a part's first row, and of all.
+    fn set(&self, place: usize) -> Option<(u32, &[u32])> {
+        let set = usize::try_from(self.get(Column::Set, place)).ok()?;
+        let begin = set.checked_sub(1).and_then(|before| self.set_ends.get(before)).copied().unwrap_or(0);
+        let (first, all) = self.set_ids.get(begin..*self.set_ends.get(set)?)?.split_first()?;
+        Some((*first, all))
     }
 
     /// Makes a part the one at a place, but for what only the writer needs of it: its first key, its last round, how often it was
@@ -226,10 +244,9 @@ impl PartBlock {
         if let Some(currency) = Currency::from_code(self.get(Column::Currency, place)) {
             part.costs.0.push((currency, self.get(Column::Cost, place).into()));
         }
-        let set = usize::try_from(self.get(Column::Set, place)).ok().and_then(|set| self.sets.get(set));
         part.attributes.clear();
-        if let Some((first, all)) = set {
-            part.first_attributes = *first;
+        if let Some((first, all)) = self.set(place) {
+            part.first_attributes = first;
             part.attributes.extend_from_slice(all);
         }
         part.user = small(Column::User);

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::fold::BLOCK_ROWS;
 use super::open::Error;
-use super::packed::{Packed, join, split};
+use super::packed::{join, split};
 use super::request_view::NO_VALUE;
 use super::row;
 use crate::record::{Currency, Micros, Row, Tokens};
@@ -208,7 +208,7 @@ fn values(hour: &PartHour) -> Option<[i64; VALUES]> {
 /// The packed hours of a block's parts.
 #[derive(Debug)]
 pub(super) struct HourBlock {
-    columns: Vec<Packed>,
+    columns: [Vec<i64>; VALUES],
     /// Behind the hours of each part.
     ends: Vec<usize>,
 }
@@ -216,15 +216,23 @@ pub(super) struct HourBlock {
 impl HourBlock {
     /// `None` where the bytes are none.
     pub(super) fn decode(bytes: &[u8]) -> Option<HourBlock> {
-        let columns = split(bytes).filter(|columns| columns.len() == COUNT)?;
-        let count = columns.first().map(|counts| counts.get(0)).filter(|count| (0..=BLOCK_ROWS).contains(count))?;
-        let lengths = columns.get(1)?;
+        let packed = split(bytes).filter(|columns| columns.len() == COUNT)?;
+        let [count, lengths, hours, ..] = packed.as_slice() else { return None };
+        let count = Some(count.get(0)).filter(|count| (0..=BLOCK_ROWS).contains(count))?;
+        let mut numbers = Vec::new();
+        lengths.unpack(usize::try_from(count).ok()?, &mut numbers);
         let mut end = 0_usize;
-        let ends = (0..usize::try_from(count).ok()?).map(|place| {
-            end = end.checked_add(usize::try_from(lengths.get(place)).ok()?)?;
+        let ends = numbers.iter().map(|length| {
+            end = end.checked_add(usize::try_from(*length).ok()?)?;
             Some(end)
         });
-        let ends = ends.collect::<Option<_>>()?;
+        let ends = ends.collect::<Option<Vec<_>>>()?;
+        // A part's hours differ, so each takes a bit.
+        if end > 0 && end > hours.len() {
+            return None;
+        }
+        let mut columns: [Vec<i64>; VALUES] = Default::default();
+        columns.iter_mut().zip(packed.iter().skip(HEAD)).for_each(|(column, packed)| packed.unpack(end, column));
         Some(HourBlock { columns, ends })
     }
 
@@ -237,13 +245,11 @@ impl HourBlock {
         let begin = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let end = self.ends.get(place).copied().unwrap_or(begin);
         for place in begin..end {
-            let mut columns = self.columns.iter().skip(HEAD).map(|column| column.get(place));
-            let hour = columns.next().unwrap_or(0);
-            let mut next = || columns.next().map_or(0, i64::unsigned_abs);
-            let [requests, turns, errors, usage_missing, unpriced] = std::array::from_fn(|_| next());
-            let [uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning] =
-                std::array::from_fn(|_| next());
-            let nanos = columns.next().filter(|nanos| *nanos != NO_VALUE).map(i128::from);
+            let values = self.columns.each_ref().map(|column| column.get(place).copied().unwrap_or(0));
+            let [hour, counts @ .., nanos] = values;
+            let [requests, turns, errors, usage_missing, unpriced, tokens @ ..] = counts.map(i64::unsigned_abs);
+            let [uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning] = tokens;
+            let nanos = Some(nanos).filter(|nanos| *nanos != NO_VALUE).map(i128::from);
             let tokens =
                 Tokens { uncached_input, cache_read, cache_write_5m, cache_write_1h, visible_output, reasoning };
             hours.push(PartHour { hour, requests, turns, errors, usage_missing, unpriced, tokens, nanos });

@@ -13,15 +13,13 @@ use super::fold::BLOCK_ROWS;
 use super::intern::CurrencyId;
 use super::measure::{Measure, Measures};
 use super::open::{Error, Ledger};
-use super::packed::{Packed, join, split};
+use super::packed_cells::{self, CellSums, LEFT_OUT, PackedCells};
 use super::user_days::QUIET_BLOCKS;
 
 /// Cells of a day that is packed; a day of more is read as it is.
 const MAX_CELLS: usize = 50_000;
 /// Days that are passed over at one time.
 const MAX_PASSED: usize = 256;
-/// Columns before those of the measures: how many cells there are, buckets, attributes, and ids of currencies.
-const HEAD: usize = 4;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -30,72 +28,71 @@ pub(super) fn utc_days(buckets: impl Iterator<Item = i64>) -> BTreeSet<i64> {
     buckets.map(|bucket| bucket.div_euclid(DAY)).collect()
 }
 
-/// The measures of one cell, packed in either form.
-pub(super) enum Cell<'a> {
-    /// As they are in the table of rollups.
-    Row(&'a [u8]),
-    /// Columns that are not 0 everywhere, and the place in them.
-    Columns(&'a [(Measure, &'a Packed)], usize),
+/// The cells of a day of UTC, each of a bucket, a set of attributes and a currency.
+pub(super) type RollupDay = PackedCells<3>;
+
+/// `None` where the bytes are none.
+pub(super) fn decode(bytes: &[u8]) -> Option<RollupDay> {
+    RollupDay::decode(bytes, MAX_CELLS)
 }
 
-impl Cell<'_> {
-    /// Adds them to a sum; of columns only one, where only that is needed.
-    pub(super) fn add_to(&self, only: Option<Measure>, sum: &mut Measures) -> Result<(), Error> {
-        match self {
-            Cell::Row(bytes) => {
-                sum.add_packed(bytes).ok_or_else(|| Error::Stored("the sums of a rollup cannot be read".to_owned()))
-            }
-            Cell::Columns(columns, place) => {
-                let add = |(measure, column): &(Measure, &Packed)| sum.increase(*measure, column.get(*place));
-                match only {
-                    Some(only) => columns.iter().filter(|(measure, _)| *measure == only).for_each(add),
-                    None => columns.iter().for_each(add),
-                }
-                Ok(())
-            }
-        }
+/// Bucket, attributes and currency of a cell of a day.
+pub(super) fn rollup_of([bucket, attributes, currency]: [i64; 3]) -> (i64, u32, CurrencyId) {
+    let id = |value| u32::try_from(value).unwrap_or(0);
+    (bucket, id(attributes), id(currency))
+}
+
+/// What rollups are added to.
+pub(super) trait RollupSums {
+    /// The number of the sum that takes the rollup of a bucket, a set of attributes and a currency; `None` where none does.
+    fn number(&mut self, bucket: i64, attributes: u32, currency: CurrencyId) -> Result<Option<usize>, Error>;
+
+    /// The sum of a number that was given.
+    fn sum(&mut self, number: usize) -> Option<&mut Measures>;
+
+    /// How many numbers were given: all are below.
+    fn count(&self) -> usize;
+
+    /// The measure that is needed, where it is one: others may be less than they are.
+    fn only(&self) -> Option<Measure>;
+}
+
+/// Adds a row of the table of rollups, packed as it is there.
+fn add_row(sums: &mut impl RollupSums, rollup: (i64, u32, CurrencyId), bytes: &[u8]) -> Result<(), Error> {
+    let (bucket, attributes, currency) = rollup;
+    let Some(number) = sums.number(bucket, attributes, currency)? else { return Ok(()) };
+    let added = sums.sum(number).map(|sum| sum.add_packed(bytes));
+    if added == Some(None) { Err(Error::Stored("the sums of a rollup cannot be read".to_owned())) } else { Ok(()) }
+}
+
+fn add_rows(
+    connection: &Connection,
+    sql: &'static str,
+    range: Range<i64>,
+    sums: &mut impl RollupSums,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([range.start, range.end])?;
+    while let Some(row) = rows.next()? {
+        let rollup = (row.get(0)?, row.get(1)?, row.get(2)?);
+        add_row(sums, rollup, row.get_ref(3)?.as_blob().unwrap_or_default())?;
     }
+    Ok(())
 }
 
-/// Calls `found` with bucket, attributes, currency and measures of each cell of a packed day; `None` where the bytes are none.
-pub(super) fn each_packed<E>(
-    bytes: &[u8],
-    mut found: impl FnMut(i64, u32, CurrencyId, &Cell<'_>) -> Result<(), E>,
-) -> Option<Result<(), E>> {
-    let columns = split(bytes)?;
-    let [count, buckets, attributes, currencies, measures @ ..] = columns.as_slice() else { return None };
-    let used = Measure::ALL.iter().zip(measures).filter(|(_, column)| !column.is_zero());
-    let used: Vec<(Measure, &Packed)> = used.map(|(measure, column)| (*measure, column)).collect();
-    let small = |column: &Packed, place| u32::try_from(column.get(place)).unwrap_or(0);
-    for place in 0..usize::try_from(count.get(0)).ok()? {
-        let cell = Cell::Columns(&used, place);
-        let told = found(buckets.get(place), small(attributes, place), small(currencies, place), &cell);
-        if told.is_err() {
-            return Some(told);
-        }
-    }
-    Some(Ok(()))
+/// Adds the rollups of days, in no order; the bucket of one is the day.
+pub(super) fn add_days(connection: &Connection, days: Range<i64>, sums: &mut impl RollupSums) -> Result<(), Error> {
+    let sql = "SELECT day, attributes, currency, data FROM rollup_days WHERE day >= ?1 AND day < ?2";
+    add_rows(connection, sql, days, sums)
 }
 
-/// What is called with bucket, attributes, currency and measures of a rollup.
-type Found<'f> = dyn FnMut(i64, u32, CurrencyId, &Cell<'_>) -> Result<(), Error> + 'f;
-
-/// Calls `found` with bucket, attributes, currency and measures of each rollup of buckets within a range, in no order.
-pub(super) fn each_rollup(
+/// Adds the rollups of buckets within a range, in no order.
+pub(super) fn add_rollups(
     connection: &Connection,
     buckets: Range<i64>,
-    mut found: impl FnMut(i64, u32, CurrencyId, &Cell<'_>) -> Result<(), Error>,
+    sums: &mut impl RollupSums,
 ) -> Result<(), Error> {
-    let rows = |range: Range<i64>, found: &mut Found<'_>| {
-        let sql = "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2";
-        let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query([range.start, range.end])?;
-        while let Some(row) = rows.next()? {
-            let cell = Cell::Row(row.get_ref(3)?.as_blob().unwrap_or_default());
-            found(row.get(0)?, row.get(1)?, row.get(2)?, &cell)?;
-        }
-        Ok::<(), Error>(())
-    };
+    let sql = "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2";
     if buckets.is_empty() {
         return Ok(());
     }
@@ -104,6 +101,7 @@ pub(super) fn each_rollup(
         connection.prepare_cached("SELECT day, data FROM rollup_columns WHERE day >= ?1 AND day <= ?2 ORDER BY day")?;
     let mut days = statement.query([first, last])?;
     let mut next = buckets.start;
+    let mut of_days = CellSums::default();
     while let Some(stored) = days.next()? {
         let day: i64 = stored.get(0)?;
         let (begin, end) = (day * DAY, (day + 1) * DAY);
@@ -111,36 +109,42 @@ pub(super) fn each_rollup(
             continue;
         }
         if next < begin {
-            rows(next..begin, &mut found)?;
+            add_rows(connection, sql, next..begin, sums)?;
         }
-        each_packed(stored.get_ref(1)?.as_blob().unwrap_or_default(), &mut found)
-            .ok_or_else(|| Error::Stored(format!("the packed rollups of day {day} cannot be read")))??;
+        let cells = decode(stored.get_ref(1)?.as_blob().unwrap_or_default())
+            .ok_or_else(|| Error::Stored(format!("the packed rollups of day {day} cannot be read")))?;
+        let mut numbers = Vec::new();
+        for key in cells.keys() {
+            let (bucket, attributes, currency) = rollup_of(key);
+            let number = sums.number(bucket, attributes, currency)?;
+            numbers.push(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(LEFT_OUT));
+        }
+        let only = sums.only();
+        of_days.add(&[(cells, numbers)], sums.count(), |measure| only.is_none_or(|only| only == measure));
         next = end;
     }
-    if next < buckets.end { rows(next..buckets.end, &mut found) } else { Ok(()) }
+    for number in 0..sums.count() {
+        if let (Some(added), Some(sum)) = (of_days.take(number), sums.sum(number)) {
+            sum.add(&added);
+        }
+    }
+    if next < buckets.end { add_rows(connection, sql, next..buckets.end, sums) } else { Ok(()) }
 }
 
 /// Packs the rollups of a day; `None` where there are none, or too many.
 fn pack(connection: &Connection, day: i64) -> Result<Option<Vec<u8>>, Error> {
-    let mut columns: Vec<Vec<i64>> = vec![Vec::new(); HEAD + Measure::ALL.len()];
-    let mut count = 0;
+    let mut cells = Vec::new();
     let sql = "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([day * DAY, (day + 1) * DAY])?;
     while let Some(row) = rows.next()? {
-        count += 1;
-        if count > MAX_CELLS {
+        if cells.len() >= MAX_CELLS {
             return Ok(None);
         }
         let measures = Measures::unpack(row.get_ref(3)?.as_blob().unwrap_or_default())?;
-        let head = [row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?];
-        let values = head.into_iter().chain(measures.values());
-        columns.iter_mut().skip(1).zip(values).for_each(|(column, value)| column.push(value));
+        cells.push(([row.get(0)?, row.get(1)?, row.get(2)?], measures));
     }
-    if let Some(counts) = columns.first_mut() {
-        counts.push(i64::try_from(count).unwrap_or(0));
-    }
-    Ok((count > 0).then(|| join(columns.iter())))
+    Ok((!cells.is_empty()).then(|| packed_cells::pack(cells.iter().map(|(keys, measures)| (*keys, measures)))))
 }
 
 impl Ledger {

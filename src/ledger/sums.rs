@@ -16,14 +16,14 @@ use jiff::tz::TimeZone;
 
 use super::columns::{Block, Column};
 use super::fold::{BLOCK_ROWS, Width, day, stored_zone, zone_name};
-use super::intern::read_currencies;
+use super::intern::{CurrencyId, read_currencies};
 use super::kinds::Kinds;
 use super::measure::{Measure, Measures};
 use super::moment::Moment;
 use super::open::Error;
 use super::request_filter::Matcher;
 use super::request_view::{NO_VALUE, RequestFilter};
-use super::rollup_columns::{Cell, each_rollup};
+use super::rollup_columns::{RollupSums, add_days, add_rollups};
 use super::row;
 use crate::pricing::CostKinds;
 use crate::record::{Attributes, Cost, Currency, Micros, Row, ServiceTier};
@@ -146,8 +146,13 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
     }
 
     pub(super) fn cell(&mut self, key: SumKey) -> Result<&mut Measures, Error> {
+        let place = self.place(key)?;
+        self.sums.get_mut(place).map(|(_, sums)| sums).ok_or(Error::TooManyGroups(self.most))
+    }
+
+    fn place(&mut self, key: SumKey) -> Result<usize, Error> {
         let place = match self.last_sum {
-            Some((last, place)) if last == key => place,
+            Some((last, place)) if last == key => return Ok(place),
             _ => match self.places.get(&key) {
                 Some(place) => *place,
                 None if self.sums.len() >= self.most => return Err(Error::TooManyGroups(self.most)),
@@ -159,7 +164,7 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
             },
         };
         self.last_sum = Some((key, place));
-        self.sums.get_mut(place).map(|(_, sums)| sums).ok_or(Error::TooManyGroups(self.most))
+        Ok(place)
     }
 
     /// As whom a user is summed.
@@ -177,6 +182,34 @@ impl<S: FnMut(Micros) -> u32> Summing<S> {
         let key = SumKey { group, user, slot, currency: row.cost.map(|cost| cost.currency) };
         self.cell(key)?.observe(row, kinds);
         Ok(())
+    }
+}
+
+/// Rollups of hours, or of days, are added.
+struct RollupSumming<'a, S> {
+    step: Step,
+    currencies: Vec<(CurrencyId, Currency)>,
+    summing: &'a mut Summing<S>,
+}
+
+impl<S: FnMut(Micros) -> u32> RollupSums for RollupSumming<'_, S> {
+    fn number(&mut self, bucket: i64, attributes: u32, currency: CurrencyId) -> Result<Option<usize>, Error> {
+        let Some((group, _)) = self.summing.group(attributes) else { return Ok(None) };
+        let slot = self.summing.slot(self.step, bucket);
+        let currency = self.currencies.iter().find(|(known, _)| *known == currency).map(|(_, currency)| *currency);
+        self.summing.place(SumKey { group, user: 0, slot, currency }).map(Some)
+    }
+
+    fn sum(&mut self, number: usize) -> Option<&mut Measures> {
+        self.summing.sums.get_mut(number).map(|(_, sums)| sums)
+    }
+
+    fn count(&self) -> usize {
+        self.summing.sums.len()
+    }
+
+    fn only(&self) -> Option<Measure> {
+        self.summing.only
     }
 }
 
@@ -364,25 +397,14 @@ impl Moment {
             return Ok(());
         }
         let currencies = read_currencies(&self.connection)?;
-        let step = if width == Width::Hour { Step::Hour } else { Step::Day };
-        let mut add = |place: i64, attributes: u32, currency: u32, cell: &Cell<'_>| -> Result<(), Error> {
-            let Some((group, _)) = summing.group(attributes) else { return Ok(()) };
-            let slot = summing.slot(step, place);
-            let currency = currencies.iter().find(|(known, _)| *known == currency).map(|(_, currency)| *currency);
-            let only = summing.only;
-            cell.add_to(only, summing.cell(SumKey { group, user: 0, slot, currency })?)
-        };
-        if width == Width::Hour {
-            return each_rollup(&self.connection, places, add);
+        match width {
+            Width::Hour => {
+                add_rollups(&self.connection, places, &mut RollupSumming { step: Step::Hour, currencies, summing })
+            }
+            Width::Day => {
+                add_days(&self.connection, places, &mut RollupSumming { step: Step::Day, currencies, summing })
+            }
         }
-        let sql = "SELECT day, attributes, currency, data FROM rollup_days WHERE day >= ?1 AND day < ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([places.start, places.end])?;
-        while let Some(row) = rows.next()? {
-            let cell = Cell::Row(row.get_ref(3)?.as_blob().unwrap_or_default());
-            add(row.get(0)?, row.get(1)?, row.get(2)?, &cell)?;
-        }
-        Ok(())
     }
 
     /// Adds folded rows that fit.

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::measure::Measures;
+use super::intern::CurrencyId;
+use super::measure::{Measure, Measures};
 use super::open::{Error, open_for_reading};
-use super::rollup_columns::each_rollup;
+use super::rollup_columns::{RollupSums, add_rollups};
 use crate::record::{Attributes, Currency};
 
 /// A reader of rollups beside the writer.
@@ -47,18 +48,46 @@ impl UsageQuery {
     /// The same over a connection that is open.
     pub(super) fn over(connection: &Connection, from: i64, until: i64) -> Result<Vec<Usage>, Error> {
         let currencies = super::intern::read_currencies(connection)?;
-        let mut sums: BTreeMap<(u32, u32), Measures> = BTreeMap::new();
-        each_rollup(connection, from..until, |_, attributes, currency, cell| {
-            cell.add_to(None, sums.entry((attributes, currency)).or_default())
-        })?;
-        let mut usage = Vec::with_capacity(sums.len());
-        for ((attributes, currency), measures) in sums {
+        let mut sums = BySource::default();
+        add_rollups(connection, from..until, &mut sums)?;
+        let mut usage = Vec::with_capacity(sums.sums.len());
+        for ((attributes, currency), number) in sums.numbers {
             usage.push(Usage {
                 attributes: super::intern::read_attributes(connection, attributes)?,
                 currency: currencies.iter().find(|(id, _)| *id == currency).map(|(_, currency)| *currency),
-                measures,
+                measures: sums.sums.get(number).copied().unwrap_or_default(),
             });
         }
         Ok(usage)
+    }
+}
+
+/// Sums by attributes and currency.
+#[derive(Default)]
+struct BySource {
+    numbers: BTreeMap<(u32, CurrencyId), usize>,
+    sums: Vec<Measures>,
+}
+
+impl RollupSums for BySource {
+    fn number(&mut self, _: i64, attributes: u32, currency: CurrencyId) -> Result<Option<usize>, Error> {
+        let next = self.sums.len();
+        let number = *self.numbers.entry((attributes, currency)).or_insert(next);
+        if number == next {
+            self.sums.push(Measures::default());
+        }
+        Ok(Some(number))
+    }
+
+    fn sum(&mut self, number: usize) -> Option<&mut Measures> {
+        self.sums.get_mut(number)
+    }
+
+    fn count(&self) -> usize {
+        self.sums.len()
+    }
+
+    fn only(&self) -> Option<Measure> {
+        None
     }
 }

@@ -4,15 +4,15 @@
 //! from rollups where only time and attributes are asked for, for all time. By user, or with a filter that only rows know,
 //! it reaches as far back as rows are kept.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::by::{By, slice_at};
-use crate::ledger::{Error, Measure, Measures, Moment, OTHER_USERS, RequestFilter, Step, SumQuestion};
+use crate::ledger::{Error, Measure, Measures, Moment, OTHER_USERS, RequestFilter, Step, SumKey, SumQuestion};
 use crate::record::{Attributes, Currency, Micros, Tokens};
 use crate::session::usage::Period;
 
@@ -246,29 +246,20 @@ fn summed(
     if by_user && sums.len() > MANY_USERS {
         moment.remember_users()?;
     }
-    let mut groups: BTreeMap<Vec<String>, Figures> = BTreeMap::new();
-    let mut names: HashMap<u32, Arc<str>, RandomState> = HashMap::default();
     let mut total = Figures::default();
-    for (key, measures) in &sums {
-        total.change(key.currency, |known| known.add(measures));
-        if by.is_empty() {
-            continue;
-        }
+    sums.iter().for_each(|(key, measures)| total.change(key.currency, |known| known.add(measures)));
+    if by.is_empty() {
+        return Ok(Totals { groups: Vec::new(), total });
+    }
+    let values = |key: &SumKey| -> Result<Vec<String>, Error> {
         let (who, when) = (of_attributes.get(key.group), of_time.get(key.slot));
-        let mut values = Vec::with_capacity(by.len());
+        let mut values = Vec::with_capacity(by.len() + 1);
         for (index, by) in by.iter().enumerate() {
             let of =
                 |values: Option<&Vec<String>>| values.and_then(|values| values.get(index)).cloned().unwrap_or_default();
             values.push(match by {
                 By::User if key.user == OTHER_USERS => String::new(),
-                By::User => match names.get(&key.user) {
-                    Some(name) => name.to_string(),
-                    None => {
-                        let name = moment.name(key.user)?;
-                        names.insert(key.user, Arc::clone(&name));
-                        name.to_string()
-                    }
-                },
+                By::User => moment.name(key.user)?.to_string(),
                 By::Currency => key.currency.map_or_else(String::new, |currency| currency.to_string()),
                 By::Attribute(_) | By::Dimension(_) => of(who),
                 By::Period(_) | By::Hour | By::EachHour => of(when),
@@ -279,9 +270,35 @@ fn summed(
         } else if only.is_some() {
             values.extend(who.and_then(|values| values.get(by.len())).cloned());
         }
-        groups.entry(values).or_default().change(key.currency, |known| known.add(measures));
+        Ok(values)
+    };
+    let by_currency = by.contains(&By::Currency);
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places: HashMap<SumKey, usize, RandomState> = HashMap::default();
+    for (key, measures) in &sums {
+        let of_group = SumKey { currency: key.currency.filter(|_| by_currency), ..*key };
+        let place = match places.get(&of_group) {
+            Some(place) => *place,
+            None => {
+                places.insert(of_group, groups.len());
+                groups.push((values(key)?, Figures::default()));
+                groups.len() - 1
+            }
+        };
+        if let Some((_, figures)) = groups.get_mut(place) {
+            figures.change(key.currency, |known| known.add(measures));
+        }
     }
-    Ok(Totals { groups: groups.into_iter().collect(), total })
+    groups.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    // Who has no name, or none any more, is nobody, as whom many may be known.
+    groups.dedup_by(|(values, figures), (known, sums)| {
+        let is_same = values == known;
+        if is_same {
+            sums.add(figures);
+        }
+        is_same
+    });
+    Ok(Totals { groups, total })
 }
 
 /// The value of a column of time.
@@ -343,11 +360,10 @@ pub struct Top {
     pub others: usize,
 }
 
-/// The `most` largest groups.
+/// The `most` largest of groups that are ordered by their values.
 #[must_use]
 pub fn top(mut groups: Vec<Group>, of: Of, most: usize) -> Top {
-    groups
-        .sort_by(|(a_values, a), (b_values, b)| of.measure(b).cmp(&of.measure(a)).then_with(|| a_values.cmp(b_values)));
+    groups.sort_by_cached_key(|(_, figures)| Reverse(of.measure(figures)));
     let others = groups.split_off(most.min(groups.len()));
     let mut rest = Figures::default();
     others.iter().for_each(|(_, figures)| rest.add(figures));

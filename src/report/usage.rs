@@ -121,7 +121,7 @@ fn answer_page(moment: &Moment, question: &Question, page: Option<&Page>) -> Res
     }
     let by_time = question.by.iter().any(By::is_time);
     moment.each_part_with_hours(question.since, question.until, by_time, |part, hours| -> Result<(), Error> {
-        match cut.remove(&part.id) {
+        match if cut.is_empty() { None } else { cut.remove(&part.id) } {
             Some(rows) => sums.rows(part, rows),
             None => sums.part(part, hours),
         }
