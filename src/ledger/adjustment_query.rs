@@ -65,7 +65,7 @@ impl Moment {
             self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let width = width.unwrap_or(super::fold::ROLLUP_HOUR);
         let mut span = first.zip(last);
-        super::row::each(&self.connection, self.mark, self.last, |row, _| {
+        self.each_unfolded_row(Micros::MIN..Micros::MAX, |row| {
             let bucket = super::fold::bucket(row.start, width);
             span = Some(span.map_or((bucket, bucket), |(first, last)| (first.min(bucket), last.max(bucket))));
             Ok(())

@@ -247,10 +247,9 @@ impl<'a> Block<'a> {
 
     pub(super) fn column(&self, column: Column) -> Result<Packed, Error> {
         let mut statement = self.connection.prepare_cached("SELECT data FROM columns WHERE id = ?1")?;
-        let bytes: Option<Vec<u8>> = statement.query_row([column.id(self.number)], |row| row.get(0)).optional()?;
-        bytes
-            .and_then(Packed::decode)
-            .ok_or_else(|| Error::Stored(format!("block {}: its {column:?} cannot be read", self.number)))
+        let read = |row: &rusqlite::Row<'_>| Ok(Packed::decode(row.get_ref(0)?.as_blob().unwrap_or_default()));
+        let stored = statement.query_row([column.id(self.number)], read).optional()?;
+        stored.flatten().ok_or_else(|| Error::Stored(format!("block {}: its {column:?} cannot be read", self.number)))
     }
 
     /// Least and largest of a value. That of requests without one counts as the least of all.
@@ -262,7 +261,9 @@ impl<'a> Block<'a> {
     /// A list's entries, by their places.
     pub(super) fn list(&self, list: Column) -> Result<Vec<u32>, Error> {
         let packed = self.column(list)?;
-        Ok((0..packed.len()).map(|place| u32::try_from(packed.get(place)).unwrap_or(0)).collect())
+        let mut entries = Vec::new();
+        packed.unpack(packed.len(), &mut entries);
+        Ok(entries.into_iter().map(|entry| u32::try_from(entry).unwrap_or(0)).collect())
     }
 
     pub(super) fn classes(&self) -> Result<Vec<Class>, Error> {

@@ -2,7 +2,6 @@
 
 use super::moment::Moment;
 use super::open::Error;
-use super::row;
 use crate::record::Micros;
 
 /// Rows that are kept, and the span of their starts.
@@ -26,7 +25,7 @@ impl Extent {
         let mut extent = moment.connection.query_row(sql, [], |row| {
             Ok(Extent { requests: row.get(0)?, first_start: row.get(1)?, last_start: row.get(2)? })
         })?;
-        row::each(&moment.connection, moment.mark, moment.last, |row, _| {
+        moment.each_unfolded_row(Micros::MIN..Micros::MAX, |row| {
             extent.requests += 1;
             extent.first_start = Some(extent.first_start.map_or(row.start, |first| first.min(row.start)));
             extent.last_start = extent.last_start.max(Some(row.start));

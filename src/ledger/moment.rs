@@ -3,7 +3,7 @@
 //! Parts on disk are a second or so behind the rows; what was committed since is folded in here, in memory, and nothing
 //! is written. Rows are found through the chain of their part or, where there is none, through the blocks of their time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{ControlFlow, Range};
@@ -27,9 +27,15 @@ use crate::session::{DerivedId, Key, Name, Part};
 /// Dictionary entries that are remembered; beyond, they are read again.
 const MAX_REMEMBERED: usize = 65_536;
 
+/// Sets of attributes that are remembered for the next question to one moment; more are read again.
+const MAX_SETS: usize = 8_192;
+
 /// Parts that are held in memory until the others of their sessions have come, four hours counting as one more; beyond, they are
 /// read again.
 const MAX_WAITING: usize = 65_536;
+
+/// Sets of attributes and their ids.
+type Sets = Arc<[(u32, Attributes)]>;
 
 /// What is called with a part and what is known of it by hour.
 type Found<'f, E> = &'f mut dyn FnMut(&Part, PartHours<'_>) -> Result<(), E>;
@@ -59,6 +65,10 @@ pub struct Moment {
     pub(super) last: i64,
     attributes: RefCell<HashMap<u32, Arc<Attributes>, RandomState>>,
     names: RefCell<HashMap<u32, Arc<str>, RandomState>>,
+    /// All sets of attributes, where they are few.
+    sets: RefCell<Option<Sets>>,
+    /// First and last start of the rows behind the mark.
+    unfolded_starts: Cell<Option<(Micros, Micros)>>,
 }
 
 impl Moment {
@@ -89,7 +99,15 @@ impl Moment {
         connection.execute_batch("BEGIN")?;
         let mark = stored_mark(&connection)?;
         let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
-        Ok(Moment { connection, mark, last, attributes: RefCell::default(), names: RefCell::default() })
+        Ok(Moment {
+            connection,
+            mark,
+            last,
+            attributes: RefCell::default(),
+            names: RefCell::default(),
+            sets: RefCell::default(),
+            unfolded_starts: Cell::default(),
+        })
     }
 
     /// Makes it the present moment, so that the write-ahead log need not keep what was committed since the one before: between
@@ -101,6 +119,8 @@ impl Moment {
         self.connection.execute_batch("COMMIT; BEGIN")?;
         self.mark = stored_mark(&self.connection)?;
         self.last = self.connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
+        self.sets.take();
+        self.unfolded_starts.take();
         Ok(())
     }
 
@@ -211,11 +231,25 @@ impl Moment {
 
     /// Calls `found` with every set of attributes, in the order of their ids.
     pub(super) fn each_attributes(&self, mut found: impl FnMut(u32, &Attributes)) -> Result<(), Error> {
+        let known = self.sets.borrow().as_ref().map(Arc::clone);
+        if let Some(known) = known {
+            known.iter().for_each(|(id, attributes)| found(*id, attributes));
+            return Ok(());
+        }
         let mut statement =
             self.connection.prepare_cached(&format!("SELECT {ATTRIBUTES}, id FROM attributes ORDER BY id"))?;
         let mut rows = statement.query([])?;
+        let (mut sets, mut count) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
-            found(row.get(9)?, &stored_attributes(row)?);
+            let (id, attributes) = (row.get(9)?, stored_attributes(row)?);
+            found(id, &attributes);
+            count += 1;
+            if count <= MAX_SETS {
+                sets.push((id, attributes));
+            }
+        }
+        if count <= MAX_SETS {
+            self.sets.replace(Some(sets.into()));
         }
         Ok(())
     }
@@ -239,6 +273,26 @@ impl Moment {
         let usual = requests.iter().max_by_key(|(id, requests)| (**requests, Reverse(**id)));
         let known = usual.and_then(|(usual, _)| currencies.iter().find(|(id, _)| id == usual));
         Ok(known.or(currencies.first()).map(|(_, currency)| *currency))
+    }
+
+    /// Calls `found` with the rows behind the mark that start within a span, in log order. While a log is caught up on they are
+    /// many, and a question may have many parts: those whose span has none of them do not read them again.
+    pub(super) fn each_unfolded_row(
+        &self,
+        span: Range<Micros>,
+        mut found: impl FnMut(&Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let starts = self.unfolded_starts.get();
+        if starts.is_some_and(|(first, last)| first > last || first >= span.end || last < span.start) {
+            return Ok(());
+        }
+        let (mut first, mut last) = (Micros::MAX, Micros::MIN);
+        row::each(&self.connection, self.mark, self.last, |row, _| {
+            (first, last) = (first.min(row.start), last.max(row.start));
+            if span.contains(&row.start) { found(&row) } else { Ok(()) }
+        })?;
+        self.unfolded_starts.set(Some((first, last)));
+        Ok(())
     }
 
     /// Parts that hold rows which the parts on disk do not hold yet, as they are with them, by id; of one session or of

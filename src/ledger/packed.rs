@@ -88,7 +88,8 @@ impl Packed {
         bytes
     }
 
-    pub(super) fn decode(mut bytes: Vec<u8>) -> Option<Packed> {
+    /// `None` where the bytes are none.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Packed> {
         let head = *bytes.first()?;
         let number = |at: usize| Some(i64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
         let (least, unit) = (number(1)?, number(9)?);
@@ -96,8 +97,7 @@ impl Packed {
         if width > MAX_WIDTH as usize && width != 64 {
             return None;
         }
-        bytes.drain(..HEAD);
-        Some(Packed { width, least, unit, sparse, bytes })
+        Some(Packed { width, least, unit, sparse, bytes: bytes.get(HEAD..)?.to_vec() })
     }
 
     /// The number at a place; behind the last one it is any.
@@ -194,7 +194,7 @@ pub(super) fn one(mut bytes: &[u8], number: usize) -> Option<Packed> {
     for _ in 0..std::hint::black_box(number) {
         (_, bytes) = first(bytes)?;
     }
-    Packed::decode(first(bytes)?.0.to_vec())
+    Packed::decode(first(bytes)?.0)
 }
 
 /// The columns of one piece; `None` where the bytes are none.
@@ -202,7 +202,7 @@ pub(super) fn split(mut bytes: &[u8]) -> Option<Vec<Packed>> {
     let mut columns = Vec::new();
     while !bytes.is_empty() {
         let (column, rest) = first(bytes)?;
-        columns.push(Packed::decode(column.to_vec())?);
+        columns.push(Packed::decode(column)?);
         bytes = rest;
     }
     Some(columns)
@@ -234,7 +234,7 @@ mod tests {
                 3 if value != NO_VALUE => value.clamp(-1_000, 1_000_000) * 1_000 + 7,
                 _ => value,
             }).collect();
-            let packed = Packed::decode(Packed::encode(&values)).unwrap();
+            let packed = Packed::decode(&Packed::encode(&values)).unwrap();
             for (place, value) in values.iter().enumerate() {
                 prop_assert_eq!(packed.get(place), *value);
             }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_column_are_told() {
         for bytes in [vec![], vec![3, 0], vec![60, 0, 0, 0, 0, 0, 0, 0, 0]] {
-            assert_eq!(Packed::decode(bytes), None);
+            assert_eq!(Packed::decode(&bytes), None);
         }
     }
 }

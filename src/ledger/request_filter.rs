@@ -208,14 +208,14 @@ impl Matcher {
         if self.min_cost.is_some_and(|least| block.stat(Stat::Cost).is_ok_and(|(_, largest)| largest < least.nanos)) {
             return none;
         }
+        let mut values = Vec::new();
         for (fitting, column) in
             [(by_user, Column::User), (by_attributes, Column::Attributes), (by_class, Column::Class)]
         {
             let Some(fitting) = fitting.filter(|fitting| fitting.contains(&false)) else { continue };
-            let values = block.column(column)?;
-            let fits = |place: usize| {
-                usize::try_from(values.get(place)).ok().and_then(|at| fitting.get(at)).is_some_and(|fits| *fits)
-            };
+            block.column(column)?.unpack(block.rows(), &mut values);
+            let at = |place: usize| usize::try_from(*values.get(place)?).ok();
+            let fits = |place: usize| at(place).and_then(|at| fitting.get(at)).is_some_and(|fits| *fits);
             if keep(&fits) {
                 return none;
             }

@@ -224,6 +224,43 @@ fn an_export_ends_with_the_last_row_of_its_first_moment() {
 }
 
 #[test]
+fn what_a_moment_remembers_of_new_rows_changes_no_answer() {
+    let mut world = World::new(83);
+    world.add(400);
+    let starts: Vec<Micros> = world.known.values().map(|known| known.row.start).collect();
+    let (first, last) = (*starts.iter().min().unwrap(), *starts.iter().max().unwrap());
+    let (mut moment, all) = (world.moment(), Micros::MIN..Micros::MAX);
+    let count = |moment: &Moment, span: std::ops::Range<Micros>| {
+        let mut count = 0;
+        let found = |row: &Row| {
+            assert!(span.contains(&row.start));
+            count += 1;
+            Ok(())
+        };
+        moment.each_unfolded_row(span.clone(), found).unwrap();
+        count
+    };
+    assert_eq!(count(&moment, all.clone()), 400);
+    for span in [first..first + 1, last..last + 1, first - 5..first, last + 1..last + 9, first + HOUR..last - HOUR] {
+        let want = starts.iter().filter(|start| span.contains(start)).count();
+        assert_eq!(count(&moment, span), want);
+    }
+    // A later moment of the same reader knows what was added since, also with attributes that were never seen.
+    let sets = |moment: &Moment| {
+        let mut sets = Vec::new();
+        moment.each_attributes(|id, attributes| sets.push((id, attributes.clone()))).unwrap();
+        sets
+    };
+    let known = sets(&moment);
+    assert_eq!(sets(&moment), known);
+    world.add(3_000);
+    assert_eq!((count(&moment, all.clone()), sets(&moment).len()), (400, known.len()));
+    moment.renew().unwrap();
+    assert_eq!((count(&moment, all.clone()), sets(&moment)), (count(&world.moment(), all), sets(&world.moment())));
+    assert!(sets(&moment).len() > known.len());
+}
+
+#[test]
 fn a_price_row_is_given_as_it_was_when_it_counted() {
     let mut world = World::new(9);
     world.add(50);

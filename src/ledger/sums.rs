@@ -252,10 +252,10 @@ impl Moment {
             self.add_rows(&matcher, &mut summing, &mut kinds, question.kinds)?;
         }
         // What is not folded yet is in no rollup and in no block.
-        row::each(&self.connection, self.mark, self.last, |row, _| {
-            if matcher.fits(&row) {
+        self.each_unfolded_row(matcher.since..matcher.until, |row| {
+            if matcher.fits(row) {
                 let tier = summing.group(row.attributes).map_or(ServiceTier::default(), |(_, tier)| tier);
-                summing.add_row(&row, &kinds.of(&self.connection, &row, tier)?)?;
+                summing.add_row(row, &kinds.of(&self.connection, row, tier)?)?;
             }
             Ok(())
         })?;

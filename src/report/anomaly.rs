@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::amounts::ratio;
 use super::by::By;
-use crate::ledger::{Error, Measure, Measures, Moment, RequestFilter, Step, SumKey, SumQuestion};
+use crate::ledger::{Error, Measure, Moment, RequestFilter, Step, SumKey, SumQuestion};
 use crate::record::{Attributes, Currency, Micros};
 
 /// Weeks that an hour is compared with.
@@ -110,7 +110,7 @@ pub fn standouts(hours: &BTreeMap<i64, i128>, first: i64, range: std::ops::Range
 
 /// The value whose rise explains most: sums by value in the hour, and in each of the same hours before. The share of the
 /// rise less the share that it usually has, so that what is always there explains nothing.
-fn most_risen(now: &HashMap<String, i128>, before: &[HashMap<String, i128>], rise: i128) -> Option<(String, f64, f64)> {
+fn most_risen(now: &HashMap<&str, i128>, before: &[HashMap<&str, i128>], rise: i128) -> Option<(String, f64, f64)> {
     let usual_total: i128 = before.iter().flat_map(HashMap::values).sum();
     let risen = now.iter().map(|(value, amount)| {
         let mut usual: Vec<i128> = before.iter().map(|values| values.get(value).copied().unwrap_or(0)).collect();
@@ -119,7 +119,7 @@ fn most_risen(now: &HashMap<String, i128>, before: &[HashMap<String, i128>], ris
         (value, share, share - ratio(usual_sum, usual_total))
     });
     let best = risen.max_by(|a, b| a.2.total_cmp(&b.2).then_with(|| b.0.cmp(a.0)))?;
-    Some((best.0.clone(), best.1, best.2))
+    Some(((*best.0).to_owned(), best.1, best.2))
 }
 
 /// The hours within `[since, until)` that stand out, the dearest first by currency, at most [`MAX_FOUND`] each. `dimensions`
@@ -145,14 +145,15 @@ pub fn read(
     }
     let columns: Vec<By> = By::ATTRIBUTES.into_iter().chain(dimensions.iter().cloned().map(By::Dimension)).collect();
     let mut anomalies = Vec::new();
+    let mut costs = Costs { moment, filter, attributes: Vec::new(), hours: HashMap::new() };
     for (currency, hours) in &by_hour(moment, filter, from, range.end)? {
         let mut found = standouts(hours, from, range.clone());
         found.truncate(MAX_FOUND);
         for Standout { hour, amount, expected } in found {
-            let now = by_attributes(moment, filter, *currency, hour)?;
-            let before = same_hours(hour, from).map(|hour| by_attributes(moment, filter, *currency, hour));
+            let now = costs.of(*currency, hour)?;
+            let before = same_hours(hour, from).map(|hour| costs.of(*currency, hour));
             let before = before.collect::<Result<Vec<_>, Error>>()?;
-            let explained = explain(&columns, &now, &before, amount - expected);
+            let explained = explain(&columns, &costs.attributes, &now, &before, amount - expected);
             let times = (expected > 0).then(|| ratio(amount, expected));
             anomalies.push(Anomaly {
                 hour: hour * HOUR,
@@ -200,35 +201,47 @@ fn by_hour(
     Ok(found)
 }
 
-/// Cost of one hour in one currency by attributes.
-fn by_attributes(
-    moment: &Moment,
-    filter: &RequestFilter,
-    currency: Currency,
-    hour: i64,
-) -> Result<Vec<(Attributes, i128)>, Error> {
-    let mut known: Vec<Attributes> = Vec::new();
-    let group = |attributes: &Attributes| {
-        known.push(attributes.clone());
-        u32::try_from(known.len() - 1).unwrap_or(u32::MAX)
-    };
-    let sums = moment.sums(&question(filter, hour, hour + 1, Step::Whole), group, |_| 0)?;
-    let priced = sums.iter().filter(|(key, _)| key.currency == Some(currency));
-    let cost = |(key, measures): &(SumKey, Measures)| {
-        Some((known.get(key.group as usize)?.clone(), i128::from(measures.get(Measure::Cost))))
-    };
-    Ok(priced.filter_map(cost).collect())
+/// Costs of hours by attributes, each hour read once.
+struct Costs<'a> {
+    moment: &'a Moment,
+    filter: &'a RequestFilter,
+    /// Those that fit the filter, by number.
+    attributes: Vec<Attributes>,
+    hours: HashMap<i64, Vec<(SumKey, i128)>>,
 }
 
-/// Cost of an hour by attributes.
-type Hour = [(Attributes, i128)];
+/// Cost of an hour by number of the attributes.
+type Hour = Vec<(u32, i128)>;
+
+impl Costs<'_> {
+    /// Those of one hour in one currency.
+    fn of(&mut self, currency: Currency, hour: i64) -> Result<Hour, Error> {
+        if !self.hours.contains_key(&hour) {
+            let (attributes, mut next) = (&mut self.attributes, 0_usize);
+            // They come in the same order each time.
+            let group = |fitting: &Attributes| {
+                if next == attributes.len() {
+                    attributes.push(fitting.clone());
+                }
+                next += 1;
+                u32::try_from(next - 1).unwrap_or(u32::MAX)
+            };
+            let sums = self.moment.sums(&question(self.filter, hour, hour + 1, Step::Whole), group, |_| 0)?;
+            let costs = sums.iter().map(|(key, measures)| (*key, i128::from(measures.get(Measure::Cost))));
+            self.hours.insert(hour, costs.collect());
+        }
+        let costs = self.hours.get(&hour).into_iter().flatten();
+        Ok(costs.filter(|(key, _)| key.currency == Some(currency)).map(|(key, cost)| (key.group, *cost)).collect())
+    }
+}
 
 /// What explains most of a rise, of all columns.
-fn explain(columns: &[By], now: &Hour, before: &[Vec<(Attributes, i128)>], rise: i128) -> Option<Explained> {
+fn explain(columns: &[By], attributes: &[Attributes], now: &Hour, before: &[Hour], rise: i128) -> Option<Explained> {
     let by_value = |by: &By, costs: &Hour| {
-        let mut values: HashMap<String, i128> = HashMap::new();
-        for (attributes, cost) in costs {
-            *values.entry(by.of_attributes(attributes).to_owned()).or_default() += cost;
+        let mut values: HashMap<&str, i128> = HashMap::new();
+        for (number, cost) in costs {
+            let value = attributes.get(*number as usize).map_or("", |attributes| by.of_attributes(attributes));
+            *values.entry(value).or_default() += cost;
         }
         values
     };
@@ -317,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_is_always_there_explains_nothing() {
-        let values = |pairs: &[(&str, i128)]| pairs.iter().map(|(value, sum)| ((*value).to_owned(), *sum)).collect();
+        let values = |pairs: &[(&'static str, i128)]| pairs.iter().copied().collect();
         let before = [values(&[("a", 90), ("b", 10)]), values(&[("a", 90), ("b", 10)])];
         let (value, share, surprise) = most_risen(&values(&[("a", 100), ("b", 500)]), &before, 500).unwrap();
         assert_eq!((value.as_str(), share), ("b", 0.98));

@@ -4,7 +4,7 @@
 //! the schemas of its answers. From these tables come the router, the checks of what is asked, the OpenAPI document and
 //! the README's table; tests hold real answers against the schemas. In reading order: `endpoint` (a row), `parameter`
 //! (names and allowed values), `asked` (a request becomes a checked question), `serve` (answered beside the server's
-//! threads, a few at a time), `stream` (files of any length), `problem`, `shape` (addresses, pages of lists), `openapi`, `instance` (what the daemon
+//! threads, a few at a time), `threads`, `stream` (files of any length), `problem`, `shape` (addresses, pages of lists), `openapi`, `instance` (what the daemon
 //! provides), then the resources. Figures come from [`crate::report`] and [`crate::ledger`]; nothing is computed here.
 
 mod asked;
@@ -29,6 +29,7 @@ mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod usage;
 
 pub(super) use endpoint::Endpoint;

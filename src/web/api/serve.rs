@@ -11,12 +11,12 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::spawn_blocking;
 
 use super::asked::{Asked, Raw};
 use super::endpoint::{Answer, Endpoint};
 use super::problem::Problem;
 use super::stream::Start;
+use super::threads::Threads;
 use crate::web::config::Role;
 use crate::web::{App, reply};
 
@@ -40,6 +40,7 @@ pub(crate) struct Api {
     app: Arc<dyn App>,
     questions: Arc<Semaphore>,
     long: Arc<Semaphore>,
+    threads: Threads,
 }
 
 /// Who asks, and by which address.
@@ -55,7 +56,12 @@ pub(crate) struct Caller {
 
 impl Api {
     pub(crate) fn new(app: Arc<dyn App>) -> Api {
-        Api { app, questions: Arc::new(Semaphore::new(QUESTIONS)), long: Arc::new(Semaphore::new(LONG)) }
+        Api {
+            app,
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            long: Arc::new(Semaphore::new(LONG)),
+            threads: Threads::new(QUESTIONS + LONG),
+        }
     }
 
     /// Answers.
@@ -79,7 +85,7 @@ impl Api {
         let body = if writes { read(body).await? } else { Vec::new() };
         let turn = turn(if writes { &self.long } else { &self.questions }).await?;
         let app = Arc::clone(&self.app);
-        let made = spawn_blocking(move || {
+        let made = self.threads.run(move || {
             // Held until the work is done, also where nobody waits for it any more.
             let _turn = turn;
             let mut text = make(&asked(&*app, endpoint, &parts, &body, &caller)?)?.to_string().into_bytes();
@@ -104,7 +110,7 @@ impl Api {
         let turn = turn(&self.long).await?;
         let app = Arc::clone(&self.app);
         let (mut start, begun) = Start::new();
-        spawn_blocking(move || {
+        self.threads.run(move || {
             let _turn = turn;
             let written = asked(&*app, endpoint, &parts, &[], &caller).and_then(|asked| write(&asked, &mut start));
             if let Err(problem) = written {
