@@ -131,10 +131,11 @@ pub(super) fn add_rollups(
     if next < buckets.end { add_rows(connection, sql, next..buckets.end, sums) } else { Ok(()) }
 }
 
-/// Packs the rollups of a day; `None` where there are none, or too many.
+/// Packs the rollups of a day; `None` where there are none, or too many. Those that a sum by hour puts together lie side by side.
 fn pack(connection: &Connection, day: i64) -> Result<Option<Vec<u8>>, Error> {
     let mut cells = Vec::new();
-    let sql = "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2";
+    let sql = "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2
+               ORDER BY bucket, currency, attributes";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([day * DAY, (day + 1) * DAY])?;
     while let Some(row) = rows.next()? {

@@ -13,7 +13,7 @@ use super::shape;
 use crate::ledger::Moment;
 use crate::record::{Currency, Micros};
 use crate::report::recent::recent;
-use crate::report::totals::{self, Figures, Of, Question, before, top, totals, trend};
+use crate::report::totals::{self, Figures, Of, Question, Totals, before, top, totals, trend};
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::get(
@@ -258,18 +258,21 @@ fn by_group(asked: &Asked<'_>) -> Result<Value, Problem> {
     let period = asked.period()?;
     let by = asked.columns(&moment, &[])?;
     let question = Question { by: by.clone(), ..question(asked, &moment, period)? };
-    let found = totals(&moment, &question)?;
-    let earlier = match (asked.flag("compare"), period) {
+    let compared = match (asked.flag("compare"), period) {
         (false, _) => None,
         (true, Period { since: Some(since), until }) => {
-            let (since, until) = before(since, until.unwrap_or(asked.instance.now), &asked.zone);
-            Some(totals(&moment, &Question { since, until, ..question.clone() })?)
+            Some(before(since, until.unwrap_or(asked.instance.now), &asked.zone))
         }
         (true, _) => return Err(Problem::bad("`compare` needs to know the period: give `since`, or `month`")),
     };
-    let cost = found.total.costs();
-    let limit = asked.limit(USUAL_GROUPS);
-    let (groups, next) = shape::page(asked, found.groups, limit, |(values, _)| values.clone())?;
+    let Totals { groups, total } = totals(&moment, &question)?;
+    let cost = total.costs();
+    // The groups of other pages are let go before those of the other period come.
+    let (groups, next) = shape::page(asked, groups, asked.limit(USUAL_GROUPS), |(values, _)| values.clone())?;
+    let earlier = match compared {
+        Some((since, until)) => Some(totals(&moment, &Question { since, until, ..question })?),
+        None => None,
+    };
     let groups: Vec<Value> = groups
         .iter()
         .map(|(values, figures)| {
@@ -286,7 +289,7 @@ fn by_group(asked: &Asked<'_>) -> Result<Value, Problem> {
         .collect();
     let by: Vec<String> = by.iter().map(ToString::to_string).collect();
     let says = json!({
-        "by": by, "groups": groups, "total": shape::figures(&found.total),
+        "by": by, "groups": groups, "total": shape::figures(&total),
         "before": earlier.map(|earlier| shape::figures(&earlier.total)), "next": next,
     });
     Ok(shape::answer_of(asked, period, says))
