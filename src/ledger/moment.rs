@@ -116,11 +116,11 @@ impl Moment {
     /// # Errors
     /// The ledger cannot be read.
     pub fn renew(&mut self) -> Result<(), Error> {
+        self.sets.take();
+        self.unfolded_starts.take();
         self.connection.execute_batch("COMMIT; BEGIN")?;
         self.mark = stored_mark(&self.connection)?;
         self.last = self.connection.query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| row.get(0))?;
-        self.sets.take();
-        self.unfolded_starts.take();
         Ok(())
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Packed {
     /// What the difference to the least is counted in: a log of milliseconds needs no microseconds.
     unit: i64,
     sparse: bool,
-    /// The bits, and 8 bytes more.
+    /// The bits, and [`PADDING`].
     bytes: Vec<u8>,
 }
 
@@ -23,6 +23,8 @@ pub(super) struct Packed {
 const MAX_WIDTH: u32 = 56;
 const SPARSE: u8 = 0x80;
 const HEAD: usize = 17;
+/// Bytes behind the bits, so that eight can be read at any of them.
+const PADDING: usize = 8;
 
 /// The largest number that divides all differences to the least.
 fn common_unit(values: &[i64], least: i64) -> u64 {
@@ -84,7 +86,7 @@ impl Packed {
                 bytes.push(word.to_le_bytes()[0]);
             }
         }
-        bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(&[0; PADDING]);
         bytes
     }
 
@@ -97,7 +99,8 @@ impl Packed {
         if width > MAX_WIDTH as usize && width != 64 {
             return None;
         }
-        Some(Packed { width, least, unit, sparse, bytes: bytes.get(HEAD..)?.to_vec() })
+        let bytes = bytes.get(HEAD..).filter(|bytes| bytes.len() >= PADDING)?.to_vec();
+        Some(Packed { width, least, unit, sparse, bytes })
     }
 
     /// The number at a place; behind the last one it is any.
@@ -164,7 +167,7 @@ impl Packed {
 
     /// How many numbers of a list there are: a list of one takes no bits, and where each takes few there may be more.
     pub(super) fn len(&self) -> usize {
-        ((self.bytes.len() - 8) * 8).checked_div(self.width).unwrap_or(1)
+        ((self.bytes.len() - PADDING) * 8).checked_div(self.width).unwrap_or(1)
     }
 
     /// Whether all numbers are 0.
@@ -261,7 +264,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_column_are_told() {
-        for bytes in [vec![], vec![3, 0], vec![60, 0, 0, 0, 0, 0, 0, 0, 0]] {
+        let mut short = Packed::encode(&[1, 2, 3]);
+        short.truncate(HEAD + PADDING - 1);
+        for bytes in [vec![], vec![3, 0], vec![60, 0, 0, 0, 0, 0, 0, 0, 0], short] {
             assert_eq!(Packed::decode(&bytes), None);
         }
     }

@@ -14,7 +14,6 @@ use super::intern::CurrencyId;
 use super::measure::{Measure, Measures};
 use super::open::{Error, Ledger};
 use super::packed_cells::{self, CellSums, LEFT_OUT, PackedCells};
-use super::user_days::QUIET_BLOCKS;
 
 /// Cells of a day that is packed; a day of more is read as it is.
 const MAX_CELLS: usize = 50_000;
@@ -171,7 +170,7 @@ impl Ledger {
                 .connection
                 .prepare_cached("SELECT max(block) FROM blocks WHERE first_start < ?2 AND last_start >= ?1")?
                 .query_row([day * DAY * 1_000_000, (day + 1) * DAY * 1_000_000], |row| row.get(0))?;
-            if last.is_some_and(|last| full - last <= QUIET_BLOCKS) {
+            if last.is_some_and(|last| full - last <= self.rollup_days.quiet) {
                 return Ok(false);
             }
             self.rollup_days.next += 1;

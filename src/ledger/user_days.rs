@@ -24,7 +24,9 @@ const MAX_CELLS: usize = 50_000;
 /// Blocks of a day that is summed: 4,194,304 rows take a second or less.
 const MAX_BLOCKS: i64 = 512;
 /// Blocks behind a day's last one after which it is quiet: of a gateway with 4,000,000 requests a day six minutes.
-pub(super) const QUIET_BLOCKS: i64 = if cfg!(test) { 0 } else { 2 };
+const QUIET_BLOCKS: i64 = if cfg!(test) { 0 } else { 2 };
+/// The same for the next day after one that was not.
+const CALM_BLOCKS: i64 = if cfg!(test) { 0 } else { 16 };
 /// Days without a row that are passed over at one time.
 const MAX_EMPTY: usize = 256;
 
@@ -143,13 +145,15 @@ pub(super) struct PackedDays {
     packed: BTreeSet<i64>,
     /// The first day that was not looked at.
     pub(super) next: i64,
+    /// Blocks behind a day's last one after which it is quiet.
+    pub(super) quiet: i64,
 }
 
 impl PackedDays {
     pub(super) fn load(connection: &Connection, table: &'static str) -> Result<PackedDays, Error> {
         let mut statement = connection.prepare(&format!("SELECT day FROM {table}"))?;
         let packed = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok(PackedDays { table, packed, next: i64::MIN })
+        Ok(PackedDays { table, packed, next: i64::MIN, quiet: QUIET_BLOCKS })
     }
 
     pub(super) fn has(&self, day: i64) -> bool {
@@ -159,6 +163,7 @@ impl PackedDays {
     /// To be called when a day is packed.
     pub(super) fn keep(&mut self, day: i64) {
         self.packed.insert(day);
+        self.quiet = QUIET_BLOCKS;
     }
 
     /// Removes days of which something changes, within the transaction that is open.
@@ -175,6 +180,8 @@ impl PackedDays {
         for day in days {
             if self.packed.remove(day) {
                 self.next = self.next.min(*day);
+                // It was packed too soon: where several logs are caught up on, a day of one may be quiet for a while.
+                self.quiet = CALM_BLOCKS;
             }
         }
     }
@@ -214,7 +221,7 @@ impl Ledger {
                 .connection
                 .prepare_cached(sql)?
                 .query_row([span.start, span.end], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            if last.is_some_and(|last| full - last <= QUIET_BLOCKS) {
+            if last.is_some_and(|last| full - last <= self.user_days.quiet) {
                 return Ok(false);
             }
             // Of the oldest day retention takes one block after the other.

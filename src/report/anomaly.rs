@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::amounts::ratio;
 use super::by::By;
-use crate::ledger::{Error, Measure, Moment, RequestFilter, Step, SumKey, SumQuestion};
+use crate::ledger::{Error, Measure, Measures, Moment, RequestFilter, Step, SumKey, SumQuestion};
 use crate::record::{Attributes, Currency, Micros};
 
 /// Weeks that an hour is compared with.
@@ -145,7 +145,7 @@ pub fn read(
     }
     let columns: Vec<By> = By::ATTRIBUTES.into_iter().chain(dimensions.iter().cloned().map(By::Dimension)).collect();
     let mut anomalies = Vec::new();
-    let mut costs = Costs { moment, filter, attributes: Vec::new(), hours: HashMap::new() };
+    let mut costs = Costs { moment, filter, attributes: Vec::new(), hours: HashMap::new(), count: 0 };
     for (currency, hours) in &by_hour(moment, filter, from, range.end)? {
         let mut found = standouts(hours, from, range.clone());
         found.truncate(MAX_FOUND);
@@ -201,13 +201,18 @@ fn by_hour(
     Ok(found)
 }
 
+/// Costs that are remembered at most; hours of more are read again.
+const MAX_COSTS: usize = 1_000_000;
+
 /// Costs of hours by attributes, each hour read once.
 struct Costs<'a> {
     moment: &'a Moment,
     filter: &'a RequestFilter,
     /// Those that fit the filter, by number.
     attributes: Vec<Attributes>,
-    hours: HashMap<i64, Vec<(SumKey, i128)>>,
+    hours: HashMap<i64, Vec<(Currency, u32, i64)>>,
+    /// Costs of all of them.
+    count: usize,
 }
 
 /// Cost of an hour by number of the attributes.
@@ -227,11 +232,18 @@ impl Costs<'_> {
                 u32::try_from(next - 1).unwrap_or(u32::MAX)
             };
             let sums = self.moment.sums(&question(self.filter, hour, hour + 1, Step::Whole), group, |_| 0)?;
-            let costs = sums.iter().map(|(key, measures)| (*key, i128::from(measures.get(Measure::Cost))));
-            self.hours.insert(hour, costs.collect());
+            let cost = |(key, sums): &(SumKey, Measures)| Some((key.currency?, key.group, sums.get(Measure::Cost)));
+            let costs: Vec<_> = sums.iter().filter_map(cost).filter(|(_, _, cost)| *cost != 0).collect();
+            if self.count + costs.len() > MAX_COSTS {
+                self.hours.clear();
+                self.count = 0;
+            }
+            self.count += costs.len();
+            self.hours.insert(hour, costs);
         }
         let costs = self.hours.get(&hour).into_iter().flatten();
-        Ok(costs.filter(|(key, _)| key.currency == Some(currency)).map(|(key, cost)| (key.group, *cost)).collect())
+        let of_currency = costs.filter(|(known, ..)| *known == currency);
+        Ok(of_currency.map(|(_, number, cost)| (*number, i128::from(*cost))).collect())
     }
 }
 

@@ -1,12 +1,14 @@
-//! Threads that answer questions: beside the server's own, and after whatever else wants the processor.
+//! Threads that answer questions: beside the server's own, and after them where the processor is busy.
 //!
-//! On a host that is busy, ingest, probes, scrapes and the gateway itself go on as if nobody asked; an answer takes longer there.
+//! There ingest, probes and scrapes go first, and an answer takes longer. What other programs get is for the host to say: by
+//! the weights of its services or containers.
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// How much nicer than the program its questions are, as `nice` counts: of a busy processor they get about a tenth.
-const NICER: i32 = 10;
+/// How much nicer than the program its questions are, as `nice` counts: beside one thread that is not, a quarter of a processor.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 5;
 
 /// Threads that are started when they are needed, and end when they are idle for some seconds.
 pub(super) struct Threads(Option<Runtime>);
@@ -40,13 +42,17 @@ impl Drop for Threads {
     }
 }
 
-/// Elsewhere than on Linux it would be the whole program that yields.
+#[cfg(target_os = "linux")]
 fn yield_to_all() {
-    #[cfg(target_os = "linux")]
+    static TOLD: std::sync::Once = std::sync::Once::new();
     if let Err(error) = rustix::process::nice(NICER) {
-        tracing::debug!("questions are not nicer than the program: {error}");
+        TOLD.call_once(|| tracing::warn!("questions do not yield to ingest: nice: {error}"));
     }
 }
+
+/// It would be the whole program that yields.
+#[cfg(not(target_os = "linux"))]
+fn yield_to_all() {}
 
 #[cfg(test)]
 mod tests {
