@@ -185,7 +185,7 @@ pub(super) fn rollup_columns(connection: &Connection) -> Result<Finding, Error> 
         let day: i64 = packed.get(0)?;
         let (mut kept, mut is) = (Cells::new(), Cells::new());
         if let Some(cells) = rollup_columns::decode(packed.get_ref(1)?.as_blob().unwrap_or_default()) {
-            kept.extend(cells.keys().enumerate().map(|(place, key)| (rollup_of(key), cells.measures(place))));
+            kept.extend(cells.cells().map(|(key, sums)| (rollup_of(key), sums)));
         }
         let mut statement = connection.prepare_cached(
             "SELECT bucket, attributes, currency, data FROM rollups WHERE bucket >= ?1 AND bucket < ?2",
@@ -245,7 +245,7 @@ pub(super) fn user_days(connection: &Connection) -> Result<Finding, Error> {
         }
         let mut kept = user_days::Cells::new();
         if let Some(stored) = user_day(connection, *day)? {
-            kept.extend(stored.keys().enumerate().map(|(place, key)| (user_of(key), stored.measures(place))));
+            kept.extend(stored.cells().map(|(key, sums)| (user_of(key), sums)));
         }
         if kept != summed {
             problems.push(format!("the sums by user of day {day} are not those of its rows"));

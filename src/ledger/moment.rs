@@ -219,18 +219,11 @@ impl Moment {
         Ok(statement.query_row((kind as i64, value), |row| row.get(0)).optional()?)
     }
 
-    /// Every set of attributes that some request ever had.
+    /// Calls `found` with every set of attributes that some request ever had, in the order of their ids.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn attribute_sets(&self) -> Result<Vec<(u32, Arc<Attributes>)>, Error> {
-        let mut statement = self.connection.prepare_cached("SELECT id FROM attributes ORDER BY id")?;
-        let ids: Vec<u32> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        ids.into_iter().map(|id| Ok((id, self.attributes(id)?))).collect()
-    }
-
-    /// Calls `found` with every set of attributes, in the order of their ids.
-    pub(super) fn each_attributes(&self, mut found: impl FnMut(u32, &Attributes)) -> Result<(), Error> {
+    pub fn each_attributes(&self, mut found: impl FnMut(u32, &Attributes)) -> Result<(), Error> {
         let known = self.sets.borrow().as_ref().map(Arc::clone);
         if let Some(known) = known {
             known.iter().for_each(|(id, attributes)| found(*id, attributes));

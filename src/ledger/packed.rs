@@ -3,6 +3,8 @@
 //! Kept are the least number, the unit in which differences to it are counted, and the differences in as many bits as the
 //! largest one needs.
 
+use std::ops::Range;
+
 use super::request_view::NO_VALUE;
 
 /// Numbers in as many bits as they need.
@@ -180,6 +182,39 @@ impl Packed {
     }
 }
 
+/// Where lists end that are stored one behind the other.
+#[derive(Debug)]
+pub(super) struct Ends(Vec<usize>);
+
+impl Ends {
+    /// By their lengths; `None` where one is less than 0, or all together are too long.
+    pub(super) fn of_lengths(lengths: &[i64]) -> Option<Ends> {
+        let mut end = 0_usize;
+        let ends = lengths.iter().map(|length| {
+            end = end.checked_add(usize::try_from(*length).ok()?)?;
+            Some(end)
+        });
+        ends.collect::<Option<_>>().map(Ends)
+    }
+
+    /// How many lists there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Entries of all lists together.
+    pub(super) fn last(&self) -> usize {
+        self.0.last().copied().unwrap_or(0)
+    }
+
+    /// The places of a list's entries; none where there is no such list.
+    pub(super) fn places(&self, list: usize) -> Range<usize> {
+        let end = |list| self.0.get(list).copied();
+        let begin = list.checked_sub(1).and_then(end).unwrap_or(0);
+        begin..end(list).unwrap_or(begin)
+    }
+}
+
 /// Columns in one piece: the length of each in 4 bytes, and it.
 pub(super) fn join<'a>(columns: impl Iterator<Item = &'a Vec<i64>>) -> Vec<u8> {
     let mut joined = Vec::new();
@@ -260,6 +295,16 @@ mod tests {
             }
         }
         assert!(split(&joined[..joined.len() - 1]).is_none());
+    }
+
+    #[test]
+    fn lists_lie_one_behind_the_other() {
+        let ends = Ends::of_lengths(&[2, 0, 3]).unwrap();
+        assert_eq!([0, 1, 2].map(|list| ends.places(list)), [0..2, 2..2, 2..5]);
+        assert!(ends.places(3).is_empty() && ends.places(9).is_empty());
+        assert_eq!((ends.len(), ends.last()), (3, 5));
+        assert_eq!(Ends::of_lengths(&[]).map(|ends| ends.last()), Some(0));
+        assert!(Ends::of_lengths(&[1, -1]).is_none() && Ends::of_lengths(&[i64::MAX; 3]).is_none());
     }
 
     #[test]

@@ -49,11 +49,13 @@ impl<const KEYS: usize> PackedCells<KEYS> {
         (0..self.count).map(key)
     }
 
-    /// The measures of the cell at a place.
-    pub(super) fn measures(&self, place: usize) -> Measures {
-        let mut measures = Measures::default();
-        self.measures.iter().for_each(|(measure, column)| measures.set(*measure, column.get(place)));
-        measures
+    /// Each cell by itself: its keys and its measures.
+    pub(super) fn cells(&self) -> impl Iterator<Item = ([i64; KEYS], Measures)> {
+        self.keys().enumerate().map(|(place, keys)| {
+            let mut measures = Measures::default();
+            self.measures.iter().for_each(|(measure, column)| measures.set(*measure, column.get(place)));
+            (keys, measures)
+        })
     }
 }
 
@@ -158,9 +160,7 @@ mod tests {
                 let bytes = pack(packed.iter().map(|(keys, measures)| (*keys, measures)));
                 let decoded = PackedCells::<2>::decode(&bytes, 300).unwrap();
                 prop_assert_eq!(decoded.keys().collect::<Vec<_>>(), packed.iter().map(|(keys, _)| *keys).collect::<Vec<_>>());
-                for (place, (_, measures)) in packed.iter().enumerate() {
-                    prop_assert_eq!(decoded.measures(place), *measures);
-                }
+                prop_assert_eq!(decoded.cells().collect::<Vec<_>>(), packed);
                 for (number, seed) in cells().filter(|(number, _)| *number < 4) {
                     want[number as usize].add(&measures(seed));
                 }

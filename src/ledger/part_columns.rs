@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::fold::BLOCK_ROWS;
 use super::open::{Error, Ledger};
-use super::packed::{join, one, split};
+use super::packed::{Ends, join, one, split};
 use super::part_hours::RecentHours;
 use super::request_view::NO_VALUE;
 use super::session::{PART, read_part};
@@ -149,12 +149,11 @@ pub(super) struct PartBlock {
     columns: [Vec<i64>; Column::Count as usize],
     /// The sets of attributes, one behind the other: the first row's, and those of all rows.
     set_ids: Vec<u32>,
-    /// Behind the ids of each set.
-    set_ends: Vec<usize>,
+    set_ends: Ends,
 }
 
 /// Ids of a set at most.
-const MAX_SET: usize = 1 + MAX_ATTRIBUTES;
+const MAX_SET: i64 = 1 + MAX_ATTRIBUTES as i64;
 
 impl PartBlock {
     /// `None` where the bytes are none.
@@ -168,13 +167,11 @@ impl PartBlock {
         let sets = columns.get(Column::Set as usize)?.iter().max().map_or(0, |last| last.saturating_add(1));
         let mut numbers = Vec::new();
         lengths.unpack(usize::try_from(sets).ok().filter(|sets| *sets <= count)?, &mut numbers);
-        let mut end = 0;
-        let ends = numbers.iter().map(|length| {
-            end += usize::try_from(*length).ok().filter(|length| (1..=MAX_SET).contains(length))?;
-            Some(end)
-        });
-        let set_ends = ends.collect::<Option<Vec<_>>>()?;
-        ids.unpack(end, &mut numbers);
+        if !numbers.iter().all(|length| (1..=MAX_SET).contains(length)) {
+            return None;
+        }
+        let set_ends = Ends::of_lengths(&numbers)?;
+        ids.unpack(set_ends.last(), &mut numbers);
         let set_ids = numbers.iter().map(|id| u32::try_from(*id).unwrap_or(0)).collect();
         Some(PartBlock { count, columns, set_ids, set_ends })
     }
@@ -211,8 +208,7 @@ impl PartBlock {
     /// The attributes of a part's first row, and of all.
     fn set(&self, place: usize) -> Option<(u32, &[u32])> {
         let set = usize::try_from(self.get(Column::Set, place)).ok()?;
-        let begin = set.checked_sub(1).and_then(|before| self.set_ends.get(before)).copied().unwrap_or(0);
-        let (first, all) = self.set_ids.get(begin..*self.set_ends.get(set)?)?.split_first()?;
+        let (first, all) = self.set_ids.get(self.set_ends.places(set))?.split_first()?;
         Some((*first, all))
     }
 

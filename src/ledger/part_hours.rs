@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::fold::BLOCK_ROWS;
 use super::open::Error;
-use super::packed::{join, split};
+use super::packed::{Ends, join, split};
 use super::request_view::NO_VALUE;
 use super::row;
 use crate::record::{Currency, Micros, Row, Tokens};
@@ -209,8 +209,8 @@ fn values(hour: &PartHour) -> Option<[i64; VALUES]> {
 #[derive(Debug)]
 pub(super) struct HourBlock {
     columns: [Vec<i64>; VALUES],
-    /// Behind the hours of each part.
-    ends: Vec<usize>,
+    /// Where the hours of each part end.
+    ends: Ends,
 }
 
 impl HourBlock {
@@ -221,12 +221,8 @@ impl HourBlock {
         let count = Some(count.get(0)).filter(|count| (0..=BLOCK_ROWS).contains(count))?;
         let mut numbers = Vec::new();
         lengths.unpack(usize::try_from(count).ok()?, &mut numbers);
-        let mut end = 0_usize;
-        let ends = numbers.iter().map(|length| {
-            end = end.checked_add(usize::try_from(*length).ok()?)?;
-            Some(end)
-        });
-        let ends = ends.collect::<Option<Vec<_>>>()?;
+        let ends = Ends::of_lengths(&numbers)?;
+        let end = ends.last();
         // A part's hours differ, so each takes a bit.
         if end > 0 && end > hours.len() {
             return None;
@@ -242,9 +238,7 @@ impl HourBlock {
     }
 
     fn read(&self, place: usize, hours: &mut Vec<PartHour>) {
-        let begin = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(place).copied().unwrap_or(begin);
-        for place in begin..end {
+        for place in self.ends.places(place) {
             let values = self.columns.each_ref().map(|column| column.get(place).copied().unwrap_or(0));
             let [hour, counts @ .., nanos] = values;
             let [requests, turns, errors, usage_missing, unpriced, tokens @ ..] = counts.map(i64::unsigned_abs);

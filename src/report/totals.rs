@@ -450,10 +450,14 @@ pub fn before(since: Micros, until: Micros, zone: &TimeZone) -> (Micros, Micros)
 /// # Errors
 /// The ledger cannot be read.
 pub fn values(moment: &Moment, by: &By) -> Result<Vec<String>, Error> {
-    let sets = moment.attribute_sets()?;
-    let values: std::collections::BTreeSet<&str> =
-        sets.iter().map(|(_, attributes)| by.of_attributes(attributes)).filter(|value| !value.is_empty()).collect();
-    Ok(values.into_iter().map(str::to_owned).collect())
+    let mut values: BTreeSet<String> = BTreeSet::new();
+    moment.each_attributes(|_, attributes| {
+        let value = by.of_attributes(attributes);
+        if !value.is_empty() && !values.contains(value) {
+            values.insert(value.to_owned());
+        }
+    })?;
+    Ok(values.into_iter().collect())
 }
 
 /// The step of a trend by its name: `hour`, `day`, `week` or `month`.

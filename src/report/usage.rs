@@ -54,13 +54,13 @@ pub struct Usage {
 /// The ledger cannot be read.
 pub fn dimensions(moment: &Moment) -> Result<Vec<String>, Error> {
     let mut names: Vec<String> = Vec::new();
-    for (_, attributes) in moment.attribute_sets()? {
+    moment.each_attributes(|_, attributes| {
         for (name, _) in &attributes.dimensions {
             if !names.contains(name) {
                 names.push(name.clone());
             }
         }
-    }
+    })?;
     Ok(names)
 }
 
